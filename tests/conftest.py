@@ -1,0 +1,56 @@
+"""What every test may lean on, and the rule that nothing is skipped unseen."""
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).parent.parent
+VECTORS = ROOT.parent / "shared" / "vectors"
+NO_VECTORS = "../shared/vectors is not beside this checkout"
+
+# No deadline: on a machine that others use too, a slow example is not a wrong one.
+# Where CI is set the examples are the same every time; HYPOTHESIS_PROFILE=thorough goes looking.
+settings.register_profile("fast", max_examples=50, deadline=None, derandomize="CI" in os.environ)
+settings.register_profile("thorough", max_examples=2_000, deadline=None, derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """The folder of test vectors written by others (merkle/, gs1/, epcis/, factory/)."""
+    if not VECTORS.is_dir():
+        pytest.skip(NO_VECTORS)
+    return VECTORS
+
+
+def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a skip into a failure where CI is set: there everything must run, or say that it did not.
+
+    The one skip allowed is that of vectors which are not part of this project. An expected failure
+    (`wasxfail`) also counts as skipped in pytest, and stays as it is.
+    """
+    if "CI" not in os.environ or not report.skipped or hasattr(report, "wasxfail"):
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if reason.removeprefix("Skipped: ") != NO_VECTORS:
+        report.outcome = "failed"
+        report.longrepr = f"skipped, and where CI is set nothing may be: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that skips itself."""
+    report = yield
+    refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A module that skips all of its tests."""
+    report = yield
+    refuse_skip(report)
+    return report
