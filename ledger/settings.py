@@ -1,0 +1,253 @@
+"""Where an installation keeps its things and what it is called: read once, at start.
+
+    LOTPROOF_DATA             folder for everything, by default `var`
+    LOTPROOF_HOST             the name that labels point at, by default `localhost:8000`
+    LOTPROOF_ORIGIN           the log's name, by default HOST + `/log`
+    LOTPROOF_LOG_ENTRIES      who may read entries: `token` (auditors, by default) or `open` (everyone)
+    LOTPROOF_TRUSTED_PROXIES  how many proxies stand in front and add to X-Forwarded-For, by default 0
+    LOTPROOF_MASTER_KEY_FILE  the master key's file, by default `keys/master.key`
+
+`init` fixes host and origin in `settings.json`: a label printed with another host leads nowhere, and a
+checkpoint under another origin belongs to another log. So a command started without the environment of
+the server still says the same, and one that contradicts it is refused.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+import msgspec
+
+from ledger.durable import PRIVATE_FOLDER, is_private, sync_folder, write_new
+from ledger.errors import LedgerError
+
+LogEntries = Literal["token", "open"]
+
+DEFAULT_DATA = "var"
+DEFAULT_HOST = "localhost:8000"
+DEFAULT_LOG_ENTRIES = "token"
+MAX_ORIGIN_BYTES = 255  # C2SP tlog-mirror gives the origin's length in one byte
+MAX_PROXIES = 9
+
+_HOST = re.compile(r"(?:[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*|\[[0-9a-f:.]{2,45}\])(?::([1-9][0-9]{0,4}))?")
+_ORIGIN = re.compile(r"[A-Za-z0-9.\-_~:\[\]%/]+")
+
+
+class InvalidHost(LedgerError):
+    """LOTPROOF_HOST is no host."""
+
+    message = (
+        "LOTPROOF_HOST is {value!r}. Give a host name alone, such as lots.example or localhost:8000, "
+        "without https:// and without a path."
+    )
+
+
+class InvalidOrigin(LedgerError):
+    """LOTPROOF_ORIGIN cannot name a log."""
+
+    message = (
+        "LOTPROOF_ORIGIN is {value!r}. Give an address without https://, such as lots.example/log: "
+        "at most 255 letters, digits, dots, hyphens and slashes, no space and no plus."
+    )
+
+
+class InvalidLogEntries(LedgerError):
+    """LOTPROOF_LOG_ENTRIES is neither of its two words."""
+
+    message = (
+        "LOTPROOF_LOG_ENTRIES is {value!r}. Give token (only auditors with a token read entries) "
+        "or open (everyone does)."
+    )
+
+
+class InvalidTrustedProxies(LedgerError):
+    """LOTPROOF_TRUSTED_PROXIES is no small number."""
+
+    message = (
+        "LOTPROOF_TRUSTED_PROXIES is {value!r}. Give the number of your own proxies in front, from 0 to 9."
+    )
+
+
+class SettingsConflict(LedgerError):
+    """The environment says otherwise than what `init` fixed."""
+
+    message = (
+        "{name} is {value!r}, but {path} was set up with {fixed!r}. Unset {name}, or give it that value. "
+        "For a new log under another name, choose a new folder with LOTPROOF_DATA."
+    )
+
+
+class SettingsUnreadable(LedgerError):
+    """settings.json is not what `init` wrote."""
+
+    message = "{path} cannot be read ({reason}). Put it back from a backup."
+
+
+class DataFolderTooOpen(LedgerError):
+    """Others on this machine may look into the folder of keys and personal data."""
+
+    message = "Others on this machine may read {path}. Close it first: chmod 700 {path}"
+
+
+class _Fixed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """settings.json."""
+
+    host: str
+    log_entries: LogEntries
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment and settings.json say; the paths follow from `data`."""
+
+    data: Path
+    host: str = DEFAULT_HOST
+    origin: str = f"{DEFAULT_HOST}/log"
+    log_entries: LogEntries = "token"
+    trusted_proxies: int = 0
+    master_key_file: Path | None = None  # None: `keys/master.key`
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """The settings of this process. A variable that is empty counts as not set.
+
+        Raises an Invalid… error, SettingsConflict or SettingsUnreadable, each saying what to do.
+        """
+        data = Path(environ.get("LOTPROOF_DATA") or DEFAULT_DATA).expanduser().absolute()
+        fixed = _read_fixed(data / "settings.json")
+        host = _host(environ.get("LOTPROOF_HOST") or (fixed.host if fixed else DEFAULT_HOST))
+        origin = _origin(environ.get("LOTPROOF_ORIGIN") or (fixed.origin if fixed else f"{host}/log"))
+        log_entries = environ.get("LOTPROOF_LOG_ENTRIES") or (
+            fixed.log_entries if fixed else DEFAULT_LOG_ENTRIES
+        )
+        master_key_file = environ.get("LOTPROOF_MASTER_KEY_FILE")
+        settings = cls(
+            data=data,
+            host=host,
+            origin=origin,
+            log_entries=_log_entries(log_entries),
+            trusted_proxies=_trusted_proxies(environ.get("LOTPROOF_TRUSTED_PROXIES") or "0"),
+            master_key_file=Path(master_key_file).expanduser().absolute() if master_key_file else None,
+        )
+        settings._refuse_conflict(fixed)
+        return settings
+
+    @property
+    def settings_json(self) -> Path:
+        """What `init` fixed."""
+        return self.data / "settings.json"
+
+    @property
+    def ledger_db(self) -> Path:
+        """The log and what is derived from it."""
+        return self.data / "lotproof.db"
+
+    @property
+    def state_db(self) -> Path:
+        """Secrets of accounts, sessions, leases: no evidence."""
+        return self.data / "state.db"
+
+    @property
+    def vault_db(self) -> Path:
+        """Personal data, encrypted."""
+        return self.data / "vault.db"
+
+    @property
+    def guard(self) -> Path:
+        """The last published checkpoint, outside the database."""
+        return self.data / "guard"
+
+    @property
+    def keys(self) -> Path:
+        """The seller's keys."""
+        return self.data / "keys"
+
+    @property
+    def files(self) -> Path:
+        """Content-addressed files."""
+        return self.data / "files"
+
+    @property
+    def demo_json(self) -> Path:
+        """What the demonstration world made, for those who show it."""
+        return self.data / "demo.json"
+
+    def prepare(self) -> None:
+        """Create the data folder with mode 0700, or close one that is still empty.
+
+        Raises DataFolderTooOpen for a folder with something in it: we did not make it, so we don't change it.
+        """
+        self.data.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        if is_private(self.data.stat().st_mode):
+            return
+        if any(self.data.iterdir()):
+            raise DataFolderTooOpen(path=self.data)
+        self.data.chmod(PRIVATE_FOLDER)
+
+    def init(self) -> None:
+        """Create the data folder and fix host and origin. A second time changes nothing.
+
+        Raises SettingsConflict where they were fixed otherwise.
+        """
+        self.prepare()
+        fixed = _Fixed(host=self.host, log_entries=self.log_entries, origin=self.origin)
+        try:
+            write_new(self.settings_json, msgspec.json.format(msgspec.json.encode(fixed), indent=2) + b"\n")
+        except FileExistsError:
+            self._refuse_conflict(_read_fixed(self.settings_json))
+        sync_folder(self.data)
+
+    def _refuse_conflict(self, fixed: _Fixed | None) -> None:
+        if fixed is None:
+            return
+        for name, value, was in (
+            ("LOTPROOF_HOST", self.host, fixed.host),
+            ("LOTPROOF_ORIGIN", self.origin, fixed.origin),
+        ):
+            if value != was:
+                raise SettingsConflict(name=name, value=value, fixed=was, path=self.data)
+
+
+def _read_fixed(path: Path) -> _Fixed | None:
+    """What `init` wrote, or None where nobody has called it yet."""
+    try:
+        fixed = msgspec.json.decode(path.read_bytes(), type=_Fixed)
+        _host(fixed.host)
+        _origin(fixed.origin)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError, LedgerError) as error:
+        raise SettingsUnreadable(path=path, reason=error) from error
+    return fixed
+
+
+def _host(value: str) -> str:
+    """`value` in lower case. Raises InvalidHost."""
+    host = value.lower()
+    match = _HOST.fullmatch(host)
+    if match is None or int(match[1] or 443) > 65_535:
+        raise InvalidHost(value=value)
+    return host
+
+
+def _origin(value: str) -> str:
+    """`value`, which also names the log's key (C2SP signed-note: no space, no plus). Raises InvalidOrigin."""
+    if not _ORIGIN.fullmatch(value) or len(value) > MAX_ORIGIN_BYTES or "://" in value:
+        raise InvalidOrigin(value=value)
+    return value
+
+
+def _log_entries(value: str) -> LogEntries:
+    if value not in get_args(LogEntries):
+        raise InvalidLogEntries(value=value)
+    return cast(LogEntries, value)
+
+
+def _trusted_proxies(value: str) -> int:
+    if not (value.isascii() and value.isdigit()) or int(value) > MAX_PROXIES:
+        raise InvalidTrustedProxies(value=value)
+    return int(value)
