@@ -69,6 +69,19 @@ def writing(engine: Engine) -> Iterator[Connection]:
         connection.exec_driver_sql("COMMIT")
 
 
+@contextmanager
+def savepoint(connection: Connection) -> Iterator[None]:
+    """A part of a transaction that is undone alone if the block raises."""
+    connection.exec_driver_sql("SAVEPOINT command")
+    try:
+        yield
+    except BaseException:
+        connection.exec_driver_sql("ROLLBACK TO command")
+        connection.exec_driver_sql("RELEASE command")
+        raise
+    connection.exec_driver_sql("RELEASE command")
+
+
 def migrate(engine: Engine, history: str) -> None:
     """Bring the database to the newest revision of `history` (a folder of `migrations/`)."""
     config = Config()

@@ -1,0 +1,294 @@
+"""Writing: a command in, a receipt out, and nothing in between that a crash could leave half done.
+
+    turn among processes → BEGIN → each command in a savepoint → seal → COMMIT → guard → answers
+
+Threads of one process are answered in groups: whoever comes first leads, runs everything that waits, seals
+once, and the others find their answer. So a signature and three syncs are shared by all of them.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Connection, Engine
+
+from ledger.database import reading, savepoint, writing
+from ledger.errors import LedgerError, Refused
+from ledger.files import Files
+from ledger.journal.clock import Clock, ClockBehind, Stamps
+from ledger.journal.events import LINKS
+from ledger.journal.projections import refuse_outdated
+from ledger.journal.publish import Publisher, Standing
+from ledger.journal.registry import Command, E, R, Recorded, State, apply_all
+from ledger.journal.replay import recorded_from
+from ledger.journal.transaction import (
+    Draft,
+    Tx,
+    check_free_text,
+    find_request,
+    request_digests,
+)
+from ledger.journal.turnstile import Turnstile
+from ledger.log import store
+from ledger.log.canonical import encode
+from ledger.log.guard import Guard
+from ledger.log.note import Signer
+
+MAX_GROUP = 64
+T = TypeVar("T")
+
+
+class SameKeyOtherRequest(LedgerError):
+    """An idempotency key was used again for something else."""
+
+    message = "This request's key was already used for a different request. Send the new one under a new key."
+    http_status = 422
+
+
+class NothingRecorded(Refused):
+    """A command that had nothing to record."""
+
+    message = "There was nothing to record: it already stands as you ask."
+
+
+class NoSuchEntry(LedgerError):
+    """An index at or beyond the size of the log."""
+
+    message = "The log has no entry {index}; it holds {size}, numbered from 0."
+    http_status = 404
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who asks, from the session, token or link; and the request's idempotency key, if it has one.
+
+    `body` stands for the request in its digest where the request itself holds something made anew each time.
+    """
+
+    actor: str
+    key: str | None = None
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a command recorded, in order: its result."""
+
+    entries: tuple[Recorded[Any], ...]
+
+    def first(self, cls: type[E]) -> Recorded[E]:
+        """The first entry whose event is a `cls`. Raises LookupError."""
+        for one in self.entries:
+            if isinstance(one.event, cls):
+                return one
+        raise LookupError(cls.__name__)
+
+
+@dataclass
+class _Waiting:
+    """A command on its way through a group."""
+
+    command: Command[Any]
+    request: Any
+    by: By
+    digests: tuple[str, str] | None
+    receipt: Receipt | None = None
+    error: BaseException | None = None
+
+    @property
+    def is_answered(self) -> bool:
+        return self.receipt is not None or self.error is not None
+
+    def answer(self) -> Receipt:
+        if self.error is not None:
+            raise self.error
+        assert self.receipt is not None
+        return self.receipt
+
+
+@dataclass
+class _Group:
+    """What one group has so far: drafts and events of the commands that went through."""
+
+    next_index: int
+    last_at: datetime | None
+    drafts: list[Draft] = field(default_factory=list)
+    recorded: list[Recorded[Any]] = field(default_factory=list)
+    answered: dict[str, tuple[str, Receipt]] = field(default_factory=dict)
+
+
+class Journal:
+    """The one writer of the log. Threads share one; each process has its own."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        signer: Signer,
+        guard: Guard,
+        files: Files,
+        turnstile: Turnstile,
+        clock: Clock,
+        accept_long_silence: bool = False,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.engine = engine
+        self.files = files
+        self.random_bytes = random_bytes
+        self.publisher = Publisher(signer, guard, random_bytes)
+        self._turnstile = turnstile
+        self._stamps = Stamps(clock, accept_long_silence=accept_long_silence)
+        self._waiting: list[_Waiting] = []
+        self._arriving = threading.Lock()
+        self._leading = threading.Lock()
+
+    def write(self, command: Command[R], request: R, by: By) -> Receipt:
+        """Run a command; gives what it recorded once that is published.
+
+        The same request under the same key again gives the first receipt. Raises what the command raises
+        (then nothing of it is recorded), SameKeyOtherRequest, and what stands in the way of publishing.
+        """
+        check_free_text(request)
+        waiting = _Waiting(command, request, by, _digests(command, request, by))
+        with self._arriving:
+            self._waiting.append(waiting)
+        while not waiting.is_answered:
+            with self._leading:
+                if not waiting.is_answered:
+                    self._lead()
+        return waiting.answer()
+
+    def seal(self) -> None:
+        """Publish a checkpoint with nothing new in it, so that answers do not grow old by neglect."""
+        self._run([])
+
+    def recover(self) -> None:
+        """Advance a guard that a crash left behind; refuse a database that is behind its guard."""
+        with reading(self.engine) as connection:
+            refuse_outdated(connection)
+            self.publisher.standing(connection)
+
+    def standing(self, connection: Connection) -> Standing:
+        """The newest checkpoint in this snapshot, published if it was not yet."""
+        return self.publisher.standing(connection)
+
+    def stage(self, insert: Callable[[Connection], T]) -> T:
+        """Write rows that nobody sees until an event makes them live. Keep each call short."""
+        with self._turnstile.turn(), writing(self.engine) as connection:
+            return insert(connection)
+
+    def turn(self) -> AbstractContextManager[None]:
+        """The turn among processes, for what must not run beside a writer."""
+        return self._turnstile.turn()
+
+    def read(self, index: int) -> Recorded[Any]:
+        """One entry's event. Raises NoSuchEntry."""
+        with reading(self.engine) as connection:
+            return read_recorded(connection, index)
+
+    def _lead(self) -> None:
+        with self._arriving:
+            group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
+        try:
+            self._run(group)
+        except BaseException as error:
+            for waiting in group:
+                waiting.receipt = None
+                waiting.error = error
+            if not isinstance(error, Exception):
+                raise
+
+    def _run(self, waiting: Sequence[_Waiting]) -> None:
+        """One group: all that succeed are sealed together; an error of the group itself is everybody's."""
+        receipts: list[tuple[_Waiting, Receipt]] = []
+        with self._turnstile.turn():
+            with writing(self.engine) as connection:
+                self.publisher.prepare(connection)
+                group = _Group(self.publisher.edge.size, self.publisher.last_at)
+                for one in waiting:
+                    try:
+                        receipts.append((one, self._run_one(connection, group, one)))
+                    except Exception as error:  # noqa: BLE001 - each asker gets their own error; the others go on
+                        one.error = error
+                if group.drafts or not waiting:
+                    self._seal(connection, group)
+            # A crash here: the database is ahead of the guard; the next start or reader advances it.
+            self.publisher.publish()
+        for one, receipt in receipts:
+            one.receipt = receipt
+
+    def _run_one(self, connection: Connection, group: _Group, one: _Waiting) -> Receipt:
+        earlier = self._answered(connection, group, one)
+        if earlier is not None:
+            return earlier
+        tx = Tx(
+            connection=connection,
+            at=self._stamp(one.command, group),
+            actor=one.by.actor,
+            request=one.digests,
+            next_index=group.next_index,
+            read_file=self.files.read,
+            random_bytes=self.random_bytes,
+        )
+        with savepoint(connection):
+            one.command.run(tx, one.request)
+            tx.flush()
+            if not tx.recorded:
+                raise NothingRecorded()
+        group.next_index, group.last_at = tx.next_index, tx.at
+        group.drafts += tx.drafts
+        group.recorded += tx.recorded
+        receipt = Receipt(tuple(tx.recorded))
+        if one.digests is not None:
+            group.answered[one.digests[0]] = (one.digests[1], receipt)
+        return receipt
+
+    def _stamp(self, command: Command[Any], group: _Group) -> datetime:
+        try:
+            return self._stamps.next(group.last_at)
+        except ClockBehind:
+            if command.may_step_back:
+                return self._stamps.corrected()
+            raise
+
+    def _answered(self, connection: Connection, group: _Group, one: _Waiting) -> Receipt | None:
+        """The first receipt of a repeated request, from this group or from the entries."""
+        if one.digests is None:
+            return None
+        key, body = one.digests
+        if key in group.answered:
+            earlier_body, receipt = group.answered[key]
+        else:
+            found = find_request(connection, key)
+            if found is None:
+                return None
+            earlier_body, first, count = found
+            receipt = Receipt(tuple(read_recorded(connection, index) for index in range(first, first + count)))
+        if earlier_body != body:
+            raise SameKeyOtherRequest()
+        return receipt
+
+    def _seal(self, connection: Connection, group: _Group) -> None:
+        at = self._stamps.next(group.last_at)
+        sealed = self.publisher.seal(connection, group.drafts, at)
+        apply_all(State(connection, self.files.read), [*group.recorded, sealed], [LINKS])
+
+
+def read_recorded(connection: Connection, index: int) -> Recorded[Any]:
+    """The event at `index` with its place in the log. Raises NoSuchEntry."""
+    body = store.read_body(connection, index)
+    if body is None:
+        raise NoSuchEntry(index=index, size=store.size(connection))
+    return recorded_from(index, body)
+
+
+def _digests(command: Command[Any], request: Any, by: By) -> tuple[str, str] | None:
+    if by.key is None:
+        return None
+    body = by.body if by.body is not None else encode(msgspec.to_builtins(request))
+    return request_digests(by.actor, command.name, by.key, body)

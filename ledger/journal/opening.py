@@ -1,0 +1,139 @@
+"""A seller's ledger, made once and opened by every process: database, keys, guard, files, vault and journal."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from ledger.database import connect, migrate, writing
+from ledger.errors import LedgerError, Refused
+from ledger.files import Files
+from ledger.journal.clock import Clock, SystemClock
+from ledger.journal.events import FIRST_MAP_ROOT, LogOpened, StatedMap
+from ledger.journal.journal import By, Journal
+from ledger.journal.projections import note_versions
+from ledger.journal.publish import SEALER
+from ledger.journal.registry import NOUNS, Request, command
+from ledger.journal.transaction import Tx
+from ledger.journal.turnstile import Turnstile
+from ledger.keys import Keys
+from ledger.log.guard import Guard
+from ledger.settings import Settings
+from ledger.vault import Vault
+
+FORMAT = "lotproof-log/1"
+
+
+class AlreadyThere(Refused):
+    """Something already lives in the folder."""
+
+    message = "There is a ledger in {folder} already. Choose another folder with LOTPROOF_DATA."
+
+
+class NothingThere(LedgerError):
+    """There is no ledger to open."""
+
+    message = "There is no ledger in {folder}. Make one with: lotproof init."
+    http_status = 503
+
+
+class OpenLog(Request):
+    """Open a new log."""
+
+    demo: bool
+    origin: str
+    vkey: str
+
+
+@command("log.open")
+def open_log(tx: Tx, request: OpenLog) -> None:
+    """The first entry, which says what this log is: a demo's can never pass for a real one."""
+    log = tx.new_id()
+    first = StatedMap(leaves=1, root=FIRST_MAP_ROOT, version=0)
+    opened = LogOpened(
+        demo=request.demo,
+        format=FORMAT,
+        log=log,
+        map=first,
+        origin=request.origin,
+        product="lotproof",
+        vkey=request.vkey,
+    )
+    tx.record(opened, f"log:{log}")
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Everything a process needs of a seller's ledger."""
+
+    settings: Settings
+    engine: Engine
+    keys: Keys
+    guard: Guard
+    files: Files
+    vault: Vault
+    clock: Clock
+    journal: Journal
+
+    def opened(self) -> LogOpened:
+        """What the first entry says."""
+        event = self.journal.read(0).event
+        assert isinstance(event, LogOpened)
+        return event
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+        self.vault.close()
+
+
+def create_ledger(settings: Settings, *, demo: bool = False, clock: Clock | None = None) -> Ledger:
+    """Make an empty ledger in an empty folder and open it. Raises AlreadyThere."""
+    settings.prepare()
+    if settings.ledger_db.exists():
+        raise AlreadyThere(folder=settings.data)
+    Keys.create(settings.keys, settings.origin, settings.master_key_file)
+    Guard(settings.guard).create()
+    engine = connect(settings.ledger_db)
+    migrate(engine, "lotproof")
+    with writing(engine) as connection:
+        note_versions(connection, tuple(NOUNS.values()))
+    engine.dispose()
+    ledger = _open(settings, clock or SystemClock(), accept_long_silence=False)
+    vkey = ledger.keys.signer.verifier.to_text()
+    ledger.journal.write(open_log, OpenLog(demo=demo, origin=settings.origin, vkey=vkey), By(SEALER))
+    return ledger
+
+
+def open_ledger(
+    settings: Settings, *, clock: Clock | None = None, accept_long_silence: bool = False
+) -> Ledger:
+    """Open the ledger that the settings point at, and publish what a crash left unpublished.
+
+    Raises NothingThere, RebuildNeeded, and what stands in the way of reading keys or guard.
+    """
+    if not settings.ledger_db.exists():
+        raise NothingThere(folder=settings.data)
+    ledger = _open(settings, clock or SystemClock(), accept_long_silence=accept_long_silence)
+    ledger.journal.recover()
+    return ledger
+
+
+def _open(settings: Settings, clock: Clock, *, accept_long_silence: bool) -> Ledger:
+    engine = connect(settings.ledger_db)
+    migrate(engine, "lotproof")
+    keys = Keys.open(settings.keys, settings.master_key_file)
+    files = Files(settings.files)
+    guard = Guard(settings.guard)
+    journal = Journal(
+        engine=engine,
+        signer=keys.signer,
+        guard=guard,
+        files=files,
+        turnstile=Turnstile(settings.data),
+        clock=clock,
+        accept_long_silence=accept_long_silence,
+    )
+    vault = Vault.open(settings.vault_db, keys.master)
+    return Ledger(settings, engine, keys, guard, files, vault, clock, journal)
+
+

@@ -1,0 +1,221 @@
+"""A transaction: what a command sees and records while the lock is held."""
+
+import hashlib
+import hmac
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, bindparam, select
+
+from ledger.errors import LedgerError, Refused
+from ledger.free_text import refuse_personal_data
+from ledger.identifiers import new_id
+from ledger.journal.events import LINKS, SubjectsContinued, requests, status_map, subject_heads
+from ledger.journal.registry import (
+    KIND_OF,
+    NOUNS,
+    Event,
+    MapChange,
+    Noun,
+    Recorded,
+    State,
+    apply_all,
+)
+from ledger.log.canonical import encode
+from ledger.log.entry import MAX_SUBJECTS, NO_PREVIOUS, format_entry, format_request
+from ledger.log.merkle import leaf_hash
+from ledger.moments import format_moment
+
+FREE_TEXT = "free_text"  # msgspec.Meta(extra={FREE_TEXT: True}) marks a field
+MAX_DATA_BYTES = 60_000  # leaves room in an entry for the envelope and 64 subjects
+
+_HEADS = select(subject_heads.c.subject, subject_heads.c.last).where(
+    subject_heads.c.subject.in_(bindparam("subjects", expanding=True))
+)
+_MAP = select(status_map.c.version, status_map.c.root, status_map.c.leaves)
+
+
+class TooLong(LedgerError):
+    """An event that does not fit into an entry."""
+
+    message = "This record is {size} bytes long; at most {limit} fit. Shorten it, or attach the long part as a file."
+    http_status = 413
+
+
+class StaleMap(Refused):
+    """Another recall changed the status map while this one was being prepared."""
+
+    message = "Another recall was published in the meantime. Look at the scope again and repeat."
+
+
+@dataclass(frozen=True, slots=True)
+class MapState:
+    """The status map as the journal knows it."""
+
+    version: int
+    root: str
+    leaves: int
+
+
+@dataclass(slots=True)
+class Draft:
+    """An event on its way into the log: all but what depends on the entry before."""
+
+    kind: str
+    data: bytes
+    subjects: tuple[str, ...]
+    actor: str
+    at: datetime
+    request: tuple[str, str] | None
+
+
+@dataclass
+class Tx:
+    """One command's view: reads through `connection`, records events, knows the time and the actor."""
+
+    connection: Connection
+    at: datetime
+    actor: str
+    request: tuple[str, str] | None
+    next_index: int
+    read_file: Callable[[str], bytes]
+    random_bytes: Callable[[int], bytes] = os.urandom
+    drafts: list[Draft] = field(default_factory=list)
+    recorded: list[Recorded[Any]] = field(default_factory=list)
+    _applied: int = 0
+
+    def new_id(self) -> str:
+        """A fresh random id of 16 characters."""
+        return new_id(self.random_bytes)
+
+    def record(self, event: Event, *subjects: str) -> int:
+        """Record an event about `subjects` (`noun:ID`, at least one); gives its index in the log.
+
+        Raises TooLong, StaleMap, or NotCanonical for text that cannot stand in an entry.
+        """
+        self._check_map(event)
+        unique = tuple(dict.fromkeys(subjects))
+        index = self._add(event, unique[:MAX_SUBJECTS])
+        for start in range(MAX_SUBJECTS, len(unique), MAX_SUBJECTS):
+            self._add(SubjectsContinued(of=index), unique[start : start + MAX_SUBJECTS])
+        return index
+
+    def flush(self) -> None:
+        """Apply what was recorded so far, so that the next read sees it."""
+        fresh = self.recorded[self._applied :]
+        if fresh:
+            apply_all(State(self.connection, self.read_file), fresh, at_once())
+            self._applied = len(self.recorded)
+
+    def map_state(self) -> MapState:
+        """The status map as it stands now, events of this transaction included."""
+        self.flush()
+        return read_map(self.connection)
+
+    def _add(self, event: Event, subjects: tuple[str, ...]) -> int:
+        index = self.next_index
+        kind = KIND_OF[type(event)]
+        data = encode(msgspec.to_builtins(event))
+        if len(data) > MAX_DATA_BYTES:
+            raise TooLong(size=len(data), limit=MAX_DATA_BYTES)
+        self.drafts.append(Draft(kind, data, subjects, self.actor, self.at, self.request))
+        self.recorded.append(Recorded(index, self.at, self.actor, subjects, self.request, event))
+        self.next_index += 1
+        return index
+
+    def _check_map(self, event: Event) -> None:
+        changed = getattr(event, "map", None)
+        if isinstance(changed, MapChange) and changed.previous != self.map_state().version:
+            raise StaleMap()
+
+
+def at_once() -> tuple[Noun, ...]:
+    """The nouns that are applied while a command runs: all but the links, which a group sets at its end."""
+    return tuple(noun for noun in NOUNS.values() if noun is not LINKS)
+
+
+def read_map(connection: Connection) -> MapState:
+    """The journal's row about the status map."""
+    return MapState(*connection.execute(_MAP).one())
+
+
+def check_free_text(request: object) -> None:
+    """Raise PersonalData if a field marked as free text holds an address or a telephone number."""
+    for name, text in _free_texts(request):
+        refuse_personal_data(name, text)
+
+
+def _free_texts(request: object) -> Iterator[tuple[str, str]]:
+    if not isinstance(request, msgspec.Struct):
+        return
+    for one in msgspec.structs.fields(request):
+        value = getattr(request, one.name)
+        if isinstance(value, msgspec.Struct):
+            yield from _free_texts(value)
+        elif isinstance(value, list | tuple):
+            for item in value:
+                yield from _free_texts(item)
+        elif isinstance(value, str) and is_free_text(one.type):
+            yield one.name, value
+
+
+def is_free_text(kind: object) -> bool:
+    """Whether a field's type is annotated as free text."""
+    metas = getattr(kind, "__metadata__", ())
+    return any(isinstance(meta, msgspec.Meta) and (meta.extra or {}).get(FREE_TEXT) for meta in metas)
+
+
+def compose(
+    connection: Connection, drafts: Sequence[Draft], previous: bytes, random_bytes: Callable[[int], bytes], start: int
+) -> list[tuple[bytes, bytes]]:
+    """The (leaf, body) of each draft, chained from the leaf `previous`, the first one at index `start`."""
+    heads = _read_heads(connection, {subject for draft in drafts for subject in draft.subjects})
+    salts = random_bytes(16 * len(drafts))
+    rows = []
+    prev = previous or NO_PREVIOUS
+    for offset, draft in enumerate(drafts):
+        body = format_entry(
+            actor=draft.actor,
+            at=format_moment(draft.at),
+            data=draft.data,
+            kind=draft.kind,
+            prev=prev,
+            request=b"null" if draft.request is None else format_request(*draft.request),
+            salt=salts[16 * offset : 16 * offset + 16],
+            subjects={subject: heads.get(subject) for subject in draft.subjects},
+        )
+        heads.update(dict.fromkeys(draft.subjects, start + offset))
+        prev = leaf_hash(body)
+        rows.append((prev, body))
+    return rows
+
+
+def _read_heads(connection: Connection, subjects: set[str]) -> dict[str, int]:
+    heads: dict[str, int] = {}
+    wanted = sorted(subjects)
+    for start in range(0, len(wanted), 500):
+        for subject, last in connection.execute(_HEADS, {"subjects": wanted[start : start + 500]}):
+            heads[subject] = last
+    return heads
+
+
+def request_digests(actor: str, name: str, key: str, body: bytes) -> tuple[str, str]:
+    """The (key, body) digests of a request, hex.
+
+    The body's is keyed with the idempotency key, which only the asker knows: a plain digest of a short form
+    could be guessed by whoever reads the entry.
+    """
+    parts = encode([actor, name, key])
+    return hashlib.sha256(parts).hexdigest(), hmac.digest(key.encode(), body, "sha256").hex()
+
+
+def find_request(connection: Connection, key: str) -> tuple[str, int, int] | None:
+    """(body digest, first index, count) of an answered request, or None."""
+    row = connection.execute(
+        select(requests.c.body, requests.c.first, requests.c.count).where(requests.c.key == key)
+    ).first()
+    return None if row is None else (row[0], row[1], row[2])

@@ -1,0 +1,144 @@
+"""The guard: the last published checkpoint, kept outside the database, never lowered.
+
+A database can be put back to an older state by a backup or by a hand; the guard then still knows what was
+already promised. One file with two slots of 4,096 bytes, written in turn, so that a torn write leaves the
+other whole. A slot is text, padded with zeros:
+
+    lotproof-guard/1
+    <sequence number>
+    <SHA-256 of the note, hex>
+    <the signed checkpoint>
+"""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.errors import LedgerError
+from ledger.log.checkpoint import Checkpoint
+from ledger.log.note import split_note
+
+SLOT_BYTES = 4_096
+FORMAT = "lotproof-guard/1"
+
+
+class GuardMissing(LedgerError):
+    """There is a log and no guard."""
+
+    message = (
+        "The guard file {path} is missing beside a log that is not empty. Put it back from where it went: "
+        "without it nobody can tell whether the log is the newest that was published."
+    )
+    http_status = 503
+
+
+class GuardDamaged(LedgerError):
+    """Neither slot can be read."""
+
+    message = "The guard file {path} cannot be read: neither of its two slots is whole. Put it back from a copy."
+    http_status = 503
+
+
+class GuardMoved(LedgerError):
+    """Somebody advanced the guard in between, or it would have been lowered."""
+
+    message = "The guard already stands at size {size}; it is never lowered to {wanted}."
+    http_status = 503
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """What the guard holds: a sequence number and the signed checkpoint (None before the first)."""
+
+    sequence: int
+    note: str | None
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        return None if self.note is None else Checkpoint.parse(split_note(self.note)[0])
+
+    @property
+    def size(self) -> int:
+        checkpoint = self.checkpoint
+        return 0 if checkpoint is None else checkpoint.size
+
+
+class Guard:
+    """One object with one compare-and-swap, so that several machines can keep it elsewhere one day."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def create(self) -> None:
+        """Make an empty guard, its blocks allocated and synced. Raises FileExistsError."""
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        try:
+            os.pwrite(descriptor, _format_slot(Guarded(0, None)) + bytes(SLOT_BYTES), 0)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        _sync_directory(self.path.parent)
+
+    def read(self) -> Guarded:
+        """The newest whole slot. Raises GuardMissing, GuardDamaged."""
+        try:
+            data = self.path.read_bytes()
+        except FileNotFoundError:
+            raise GuardMissing(path=self.path) from None
+        whole = [slot for slot in (_parse_slot(data[:SLOT_BYTES]), _parse_slot(data[SLOT_BYTES:])) if slot]
+        if not whole:
+            raise GuardDamaged(path=self.path)
+        return max(whole, key=lambda slot: slot.sequence)
+
+    def swap(self, expected: Guarded, note: str) -> Guarded:
+        """Replace `expected` by `note`, durably. Raises GuardMoved if it is not what stands there, or would shrink."""
+        with self._locked() as descriptor:
+            current = self.read()
+            replacement = Guarded(current.sequence + 1, note)
+            if current != expected or replacement.size < current.size:
+                raise GuardMoved(size=current.size, wanted=replacement.size)
+            # A crash in this write tears the slot that is not the newest: the checksum tells.
+            os.pwrite(descriptor, _format_slot(replacement), (replacement.sequence % 2) * SLOT_BYTES)
+            os.fdatasync(descriptor)
+            return replacement
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            raise GuardMissing(path=self.path) from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def _format_slot(guarded: Guarded) -> bytes:
+    note = guarded.note or ""
+    digest = hashlib.sha256(note.encode()).hexdigest()
+    slot = f"{FORMAT}\n{guarded.sequence}\n{digest}\n{note}".encode()
+    return slot.ljust(SLOT_BYTES, b"\0")
+
+
+def _parse_slot(data: bytes) -> Guarded | None:
+    parts = data.rstrip(b"\0").split(b"\n", 3)
+    if len(parts) != 4 or parts[0] != FORMAT.encode() or not parts[1].isdigit():
+        return None
+    if hashlib.sha256(parts[3]).hexdigest().encode() != parts[2]:
+        return None
+    guarded = Guarded(int(parts[1]), parts[3].decode() or None)
+    return guarded if _format_slot(guarded) == data else None
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,168 @@
+"""The log's three tables: entries, full tiles, checkpoints. Rows are only ever inserted; triggers see to that.
+
+    log_entries      position (the index, from 0), leaf (32 bytes), body (the exact bytes)
+    log_tiles        level, number, root (32 bytes), hashes (8,192 bytes): full tiles alone
+    log_checkpoints  size, note: every checkpoint that was ever published
+
+A partial tile is computed: at level 0 from the leaves of its entries, above from the roots of the full tiles
+below. `root` stands in a column before `hashes` so that reading it does not read the tile.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Column, Connection, Integer, LargeBinary, MetaData, Table, Text, bindparam, func, insert, select
+
+from ledger.log.checkpoint import Checkpoint
+from ledger.log.note import split_note
+from ledger.log.tiles import TILE_WIDTH, Edge, FullTile, Tile
+
+LOG = MetaData()
+
+entries = Table(
+    "log_entries",
+    LOG,
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("leaf", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+tiles = Table(
+    "log_tiles",
+    LOG,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
+)
+checkpoints = Table(
+    "log_checkpoints",
+    LOG,
+    Column("size", Integer, primary_key=True, autoincrement=False),
+    Column("note", Text, nullable=False),
+)
+
+_INSERT_ENTRIES = insert(entries)
+_INSERT_TILES = insert(tiles)
+_INSERT_CHECKPOINT = insert(checkpoints)
+_SIZE = select(func.coalesce(func.max(entries.c.position) + 1, 0))
+_BODY = select(entries.c.body).where(entries.c.position == bindparam("position"))
+_LEAVES = (
+    select(entries.c.leaf)
+    .where(entries.c.position >= bindparam("start"), entries.c.position < bindparam("end"))
+    .order_by(entries.c.position)
+)
+_BODIES = (
+    select(entries.c.body)
+    .where(entries.c.position >= bindparam("start"), entries.c.position < bindparam("end"))
+    .order_by(entries.c.position)
+)
+_TILE = select(tiles.c.hashes).where(tiles.c.level == bindparam("level"), tiles.c.number == bindparam("number"))
+_ROOTS = (
+    select(tiles.c.root)
+    .where(tiles.c.level == bindparam("level"), tiles.c.number >= bindparam("start"), tiles.c.number < bindparam("end"))
+    .order_by(tiles.c.number)
+)
+_NEWEST = select(checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(1)
+_AT_SIZE = select(checkpoints.c.note).where(checkpoints.c.size == bindparam("size"))
+
+
+class NoSuchTile(LookupError):
+    """The tree has no such tile, or not that wide."""
+
+
+def append_entries(connection: Connection, start: int, rows: Sequence[tuple[bytes, bytes]]) -> None:
+    """Insert (leaf, body) pairs from position `start` on."""
+    connection.execute(
+        _INSERT_ENTRIES,
+        [{"position": start + i, "leaf": leaf, "body": body} for i, (leaf, body) in enumerate(rows)],
+    )
+
+
+def append_tiles(connection: Connection, full: Sequence[FullTile]) -> None:
+    """Insert the tiles that became full."""
+    if full:
+        connection.execute(
+            _INSERT_TILES,
+            [{"level": t.level, "number": t.number, "root": t.root, "hashes": t.hashes} for t in full],
+        )
+
+
+def append_checkpoint(connection: Connection, size: int, note: str) -> None:
+    """Insert a signed checkpoint."""
+    connection.execute(_INSERT_CHECKPOINT, {"size": size, "note": note})
+
+
+def size(connection: Connection) -> int:
+    """How many entries there are."""
+    return int(connection.execute(_SIZE).scalar_one())
+
+
+def read_body(connection: Connection, position: int) -> bytes | None:
+    """The exact bytes of one entry, or None."""
+    body: bytes | None = connection.execute(_BODY, {"position": position}).scalar()
+    return body
+
+
+def read_bodies(connection: Connection, start: int, end: int) -> list[bytes]:
+    """The bytes of the entries from `start` to before `end`, as far as they exist."""
+    return [row[0] for row in connection.execute(_BODIES, {"start": start, "end": end})]
+
+
+def read_leaves(connection: Connection, start: int, end: int) -> list[bytes]:
+    """The leaf hashes from `start` to before `end`, as far as they exist."""
+    return [row[0] for row in connection.execute(_LEAVES, {"start": start, "end": end})]
+
+
+def walk(connection: Connection, start: int = 0, end: int | None = None, chunk: int = 2_000) -> Iterator[tuple[int, list[bytes]]]:
+    """The bodies in order, in chunks with the position of the first: flat in memory."""
+    stop = size(connection) if end is None else end
+    for first in range(start, stop, chunk):
+        yield first, read_bodies(connection, first, min(first + chunk, stop))
+
+
+def read_tile(connection: Connection, tile: Tile) -> bytes:
+    """The hashes of `tile`, 32 bytes each. Raises NoSuchTile when there are not that many."""
+    if tile.width == TILE_WIDTH:
+        hashes = connection.execute(_TILE, {"level": tile.level, "number": tile.number}).scalar()
+        if hashes is None:
+            raise NoSuchTile(tile)
+        return bytes(hashes)
+    start = tile.number * TILE_WIDTH
+    found = _hashes_of_level(connection, tile.level, start, start + tile.width)
+    if len(found) != tile.width:
+        raise NoSuchTile(tile)
+    return b"".join(found)
+
+
+def _hashes_of_level(connection: Connection, level: int, start: int, end: int) -> list[bytes]:
+    if level == 0:
+        return read_leaves(connection, start, end)
+    return [row[0] for row in connection.execute(_ROOTS, {"level": level - 1, "start": start, "end": end})]
+
+
+def read_edge(connection: Connection) -> Edge:
+    """The right edge of the tree as it stands."""
+    return Edge.from_tiles(size(connection), lambda tile: read_tile(connection, tile))
+
+
+def newest_note(connection: Connection) -> str | None:
+    """The last published checkpoint, signed, or None in an empty log."""
+    note: str | None = connection.execute(_NEWEST).scalar()
+    return note
+
+
+def note_at(connection: Connection, at_size: int) -> str | None:
+    """The checkpoint published at exactly this size, or None."""
+    note: str | None = connection.execute(_AT_SIZE, {"size": at_size}).scalar()
+    return note
+
+
+def newest_checkpoint(connection: Connection) -> Checkpoint | None:
+    """The last published checkpoint, its signature not checked again, or None in an empty log."""
+    note = newest_note(connection)
+    return None if note is None else Checkpoint.parse(split_note(note)[0])
+
+
+def first_checkpoint_size(connection: Connection) -> int | None:
+    """The size of the first checkpoint, or None in an empty log."""
+    first: int | None = connection.execute(select(func.min(checkpoints.c.size))).scalar()
+    return first
