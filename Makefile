@@ -23,6 +23,7 @@ help: ## say what can be typed here
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 16
 
 setup: $(STAMPS)/project ## make .venv with all that Lotproof needs to run
+	@:
 
 run: setup ## start Lotproof with its demo; Ctrl-C stops it; PORT=8080 chooses the port
 	@exec $(BIN)/lotproof run $(if $(PORT),--port $(PORT))
