@@ -1,0 +1,287 @@
+"""Accounts of staff and their sessions, kept in state.db. Knows no web.
+
+A name is a person's, so it stands here and never in the log; there the actor is `account:ID`. A session is
+a random token in the person's cookie, of which we keep only the SHA-256: who reads the database cannot sign
+in with it.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    ForeignKey,
+    Index,
+    Row,
+    String,
+    Table,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from ledger.database import reading, writing
+from ledger.errors import LedgerError, NotFound, Refused
+from ledger.identifiers import new_id
+from ledger.moments import Moment
+from ledger.state import STATE
+from portal.attempts import begin_attempt, forget_attempts
+from portal.passwords import hash_password, is_outdated, rehash_password, verify_password
+
+MAX_NAME_CHARACTERS = 80
+TOKEN_BYTES = 32
+IDLE = timedelta(hours=12)  # a working day at the packing table
+LIFETIME = timedelta(days=7)
+SEEN_EVERY = timedelta(minutes=1)  # a page view writes at most this often
+
+accounts_table = Table(
+    "accounts",
+    STATE,
+    Column("id", String(16), primary_key=True),
+    Column("name", String, nullable=False),
+    Column("name_key", String, nullable=False, unique=True),
+    Column("password_hash", String, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("disabled_at", Moment),
+)
+sessions = Table(
+    "sessions",
+    STATE,
+    Column("token_hash", String(64), primary_key=True),
+    Column("account", String(16), ForeignKey("accounts.id"), nullable=False),
+    Column("csrf", String, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("last_seen_at", Moment, nullable=False),
+    Index("sessions_account", "account"),
+    Index("sessions_last_seen", "last_seen_at"),
+)
+
+
+class InvalidAccountName(LedgerError):
+    """A name that cannot be shown or told from others."""
+
+    message = "An account's name has 1 to 80 visible characters, without line breaks or control characters."
+
+
+class NameTaken(Refused):
+    """Another account has this name, perhaps in other letters."""
+
+    message = (
+        "There is an account named {name} already. Choose another name, or give that account a new password."
+    )
+
+
+class UnknownAccount(NotFound):
+    """No account has this id or name."""
+
+    message = "There is no account {account}."
+
+
+class SignInRefused(LedgerError):
+    """Name or password are wrong, or the account is disabled: we don't say which."""
+
+    message = "Name and password don't match an account. Check both, or ask whoever keeps the accounts."
+    http_status = 401
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody who may sign in, unless disabled."""
+
+    id: str
+    name: str
+    created_at: datetime
+    disabled_at: datetime | None
+
+    @property
+    def actor(self) -> str:
+        """What the log says instead of the name."""
+        return f"account:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A signed-in account. `csrf` goes into its forms."""
+
+    account: Account
+    csrf: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session that has just begun. `token` goes into the cookie and is kept nowhere else."""
+
+    token: str
+    session: Session
+
+
+# --- accounts
+
+
+def add_account(engine: Engine, name: str, password: str, *, now: datetime) -> Account:
+    """A new account. Raises InvalidAccountName, NameTaken, PasswordTooShort or PasswordTooLong."""
+    name, hashed = _name(name), hash_password(password)
+    account = Account(id=new_id(os.urandom), name=name, created_at=now, disabled_at=None)
+    with writing(engine) as connection:
+        if _row(connection, accounts_table.c.name_key == _name_key(name)) is not None:
+            raise NameTaken(name=name)
+        values = {"id": account.id, "name": name, "name_key": _name_key(name), "password_hash": hashed}
+        connection.execute(insert(accounts_table).values(**values, created_at=now))
+    return account
+
+
+def accounts(engine: Engine) -> list[Account]:
+    """All accounts, disabled ones included, by name."""
+    with reading(engine) as connection:
+        return [_account(row) for row in connection.execute(select(accounts_table).order_by("name_key"))]
+
+
+def account_named(engine: Engine, name: str) -> Account:
+    """The account with this name, in whatever letters. Raises UnknownAccount."""
+    with reading(engine) as connection:
+        row = _row(connection, accounts_table.c.name_key == _name_key(name))
+    if row is None:
+        raise UnknownAccount(account=name)
+    return _account(row)
+
+
+def set_password(engine: Engine, account_id: str, password: str) -> None:
+    """Give the account another password and end its sessions. Raises UnknownAccount, PasswordTooShort …"""
+    _change(engine, account_id, password_hash=hash_password(password))
+
+
+def disable_account(engine: Engine, account_id: str, *, now: datetime) -> None:
+    """Let the account sign in no more and end all its sessions; its name stays. Raises UnknownAccount."""
+    _change(engine, account_id, disabled_at=now)
+
+
+def authenticate(engine: Engine, name: str, password: str, *, address: str, now: datetime) -> Account:
+    """The account whose name and password these are; `address` is where the attempt comes from.
+
+    As much work for a name that nobody has. Raises TooManyAttempts(wait_seconds) or SignInRefused.
+    """
+    key = _name_key(name)
+    begin_attempt(engine, key, address, now=now)
+    with reading(engine) as connection:
+        row = _row(connection, accounts_table.c.name_key == key)
+    is_right = verify_password(None if row is None else row.password_hash, password)
+    if row is None or not is_right or row.disabled_at is not None:
+        raise SignInRefused()
+    forget_attempts(engine, key, address)
+    if is_outdated(row.password_hash):
+        with writing(engine) as connection:
+            _update(connection, row.id, password_hash=rehash_password(password))
+    return _account(row)
+
+
+# --- sessions
+
+
+def start_session(engine: Engine, account: Account, *, now: datetime) -> NewSession:
+    """A new session for the account; sessions that ran out, anybody's, are removed on the way."""
+    token, csrf = secrets.token_urlsafe(TOKEN_BYTES), secrets.token_urlsafe(TOKEN_BYTES)
+    values = {"token_hash": _hash(token), "account": account.id, "csrf": csrf}
+    with writing(engine) as connection:
+        ran_out = or_(sessions.c.last_seen_at <= now - IDLE, sessions.c.created_at <= now - LIFETIME)
+        connection.execute(delete(sessions).where(ran_out))
+        connection.execute(insert(sessions).values(**values, created_at=now, last_seen_at=now))
+    return NewSession(token=token, session=Session(account=account, csrf=csrf, created_at=now))
+
+
+def find_session(engine: Engine, token: str, *, now: datetime) -> Session | None:
+    """The session of this token, unless it ended, ran out or its account was disabled."""
+    with reading(engine) as connection:
+        both = select(sessions, accounts_table.c.name, accounts_table.c.disabled_at)
+        row = connection.execute(
+            both.add_columns(accounts_table.c.created_at.label("account_created_at"))
+            .join(accounts_table)
+            .where(sessions.c.token_hash == _hash(token), accounts_table.c.disabled_at.is_(None))
+        ).one_or_none()
+    if row is None or now - row.last_seen_at >= IDLE or now - row.created_at >= LIFETIME:
+        return None
+    if now - row.last_seen_at >= SEEN_EVERY:
+        _see(engine, row.token_hash, now=now)
+    account = Account(
+        id=row.account, name=row.name, created_at=row.account_created_at, disabled_at=row.disabled_at
+    )
+    return Session(account=account, csrf=row.csrf, created_at=row.created_at)
+
+
+def end_session(engine: Engine, token: str) -> None:
+    """Sign out. A token that is none is no error."""
+    with writing(engine) as connection:
+        connection.execute(delete(sessions).where(sessions.c.token_hash == _hash(token)))
+
+
+def is_csrf(session: Session, token: str) -> bool:
+    """Whether a form's token is the session's, compared in constant time."""
+    return hmac.compare_digest(session.csrf.encode(), token.encode())
+
+
+def _see(engine: Engine, token_hash: str, *, now: datetime) -> None:
+    with writing(engine) as connection:
+        connection.execute(
+            update(sessions).where(sessions.c.token_hash == token_hash).values(last_seen_at=now)
+        )
+
+
+def _hash(token: str) -> str:
+    """SHA-256 is enough for 256 random bits; a password would need more."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _change(engine: Engine, account_id: str, **values: Any) -> None:
+    """Change the account and end its sessions."""
+    with writing(engine) as connection:
+        if not _update(connection, account_id, **values):
+            raise UnknownAccount(account=account_id)
+        connection.execute(delete(sessions).where(sessions.c.account == account_id))
+
+
+def _update(connection: Connection, account_id: str, **values: Any) -> bool:
+    change = update(accounts_table).where(accounts_table.c.id == account_id).values(values)
+    return connection.execute(change).rowcount == 1
+
+
+def _row(connection: Connection, condition: Any) -> Row[Any] | None:
+    return connection.execute(select(accounts_table).where(condition)).one_or_none()
+
+
+def _account(row: Row[Any]) -> Account:
+    return Account(id=row.id, name=row.name, created_at=row.created_at, disabled_at=row.disabled_at)
+
+
+def _name(name: str) -> str:
+    """The name as it is shown: NFC, without white space around it. Raises InvalidAccountName."""
+    name = unicodedata.normalize("NFC", name).strip()
+    if not 1 <= len(name) <= MAX_NAME_CHARACTERS or not _name_key(name):
+        raise InvalidAccountName()
+    if any(_is_hidden(character) and character not in JOINERS for character in name):
+        raise InvalidAccountName()
+    return name
+
+
+# ZWNJ and ZWJ: Persian and several Indian scripts write names with them. In the key they don't count.
+JOINERS = "\u200c\u200d"
+
+
+def _name_key(name: str) -> str:
+    """What must differ between two names: neither case, nor width, nor what cannot be seen."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(character for character in folded if not _is_hidden(character)).strip()
+
+
+def _is_hidden(character: str) -> bool:
+    """Control, format, surrogate, private and unassigned characters, line and paragraph separators."""
+    return unicodedata.category(character)[0] == "C" or unicodedata.category(character) in ("Zl", "Zp")
