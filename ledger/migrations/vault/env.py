@@ -1,0 +1,3 @@
+from ledger.migrations.environment import run
+
+run()
