@@ -28,6 +28,7 @@ GROUND = (
     "free_text",
     "durable",
     "database",
+    "state",
     "migrations",
 )
 LAYERS: tuple[tuple[str, ...], ...] = (  # from the ground up
@@ -37,6 +38,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (  # from the ground up
     ("ledger.journal", "ledger.audit"),
     ("ledger.trace",),
     ("ledger.recall",),
+    ("ledger.nouns",),
     ("ledger.cli",),
     ("labels",),
     ("portal",),

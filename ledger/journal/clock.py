@@ -25,7 +25,9 @@ class ClockBehind(LedgerError):
 class ClockLeapt(LedgerError):
     """The clock moved against the machine's uptime."""
 
-    message = "This machine's clock moved by {seconds} s against its uptime. Check the clock, then start again."
+    message = (
+        "This machine's clock moved by {seconds} s against its uptime. Check the clock, then start again."
+    )
     http_status = 503
 
 
@@ -80,7 +82,7 @@ class Stamps:
 
     def next(self, last: datetime | None) -> datetime:
         """The time for an entry after one of `last`. Raises ClockBehind, ClockLeapt, ClockAhead."""
-        now = self._clock.now()
+        now = _to_millisecond(self._clock.now())
         self._refuse_leap(now)
         if last is None:
             return now
@@ -93,10 +95,15 @@ class Stamps:
     def corrected(self) -> datetime:
         """The clock's own time, whatever the last entry said: for `clock.corrected/1` alone."""
         self._started = (self._clock.now(), self._clock.uptime())
-        return self._clock.now()
+        return _to_millisecond(self._clock.now())
 
     def _refuse_leap(self, now: datetime) -> None:
         wall, uptime = self._started
         drift = (now - wall).total_seconds() - (self._clock.uptime() - uptime)
         if abs(drift) > LEAP.total_seconds():
             raise ClockLeapt(seconds=round(drift))
+
+
+def _to_millisecond(moment: datetime) -> datetime:
+    """As precise as an entry: what a command saw and what a rebuild reads must be the same."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -1,8 +1,8 @@
 """The log's own events, and what is derived from every entry: two nouns, links and the status map.
 
-    subject_heads  the last entry about each subject, so that the next can point at it
-    requests       requests that were answered, so that a repeated one is answered from the entries
-    status_map     the root of the recall status map and its version: one row
+subject_heads  the last entry about each subject, so that the next can point at it
+requests       requests that were answered, so that a repeated one is answered from the entries
+status_map     the root of the recall status map and its version: one row
 """
 
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ FIRST_MAP_LEAF = b'{"from":[0,0],"recalls":[],"to":null}'
 FIRST_MAP_ROOT = leaf_hash(FIRST_MAP_LEAF).hex()
 
 
-class StatedMap(Event):
+class StatedMap(Event, frozen=True):
     """The status map as it stands at this entry."""
 
     leaves: int
@@ -58,7 +58,7 @@ class StatedMap(Event):
 
 
 @LINKS.event("log.opened/1")
-class LogOpened(Event):
+class LogOpened(Event, frozen=True):
     """The first entry: which log this is and by which rules it is kept."""
 
     demo: bool
@@ -71,21 +71,21 @@ class LogOpened(Event):
 
 
 @LINKS.event("status.stated/1")
-class StatusStated(Event):
+class StatusStated(Event, frozen=True):
     """The last entry of every published checkpoint: the root of the recall status map at that moment."""
 
     map: StatedMap
 
 
 @LINKS.event("subjects.continued/1")
-class SubjectsContinued(Event):
+class SubjectsContinued(Event, frozen=True):
     """More subjects of the entry `of`: one entry holds 64."""
 
     of: int
 
 
 @LINKS.event("clock.corrected/1")
-class ClockCorrected(Event):
+class ClockCorrected(Event, frozen=True):
     """The clock was wrong and has been set; this entry alone may be earlier than the one before."""
 
     reason: str

@@ -142,6 +142,7 @@ class Journal:
         self.random_bytes = random_bytes
         self.publisher = Publisher(signer, guard, random_bytes)
         self._turnstile = turnstile
+        self._clock = clock
         self._stamps = Stamps(clock, accept_long_silence=accept_long_silence)
         self._waiting: list[_Waiting] = []
         self._arriving = threading.Lock()
@@ -181,6 +182,10 @@ class Journal:
         """Write rows that nobody sees until an event makes them live. Keep each call short."""
         with self._turnstile.turn(), writing(self.engine) as connection:
             return insert(connection)
+
+    def now(self) -> datetime:
+        """The clock's time, unchecked: for leases and leftovers, never for an entry."""
+        return self._clock.now()
 
     def turn(self) -> AbstractContextManager[None]:
         """The turn among processes, for what must not run beside a writer."""
@@ -268,7 +273,9 @@ class Journal:
             if found is None:
                 return None
             earlier_body, first, count = found
-            receipt = Receipt(tuple(read_recorded(connection, index) for index in range(first, first + count)))
+            receipt = Receipt(
+                tuple(read_recorded(connection, index) for index in range(first, first + count))
+            )
         if earlier_body != body:
             raise SameKeyOtherRequest()
         return receipt

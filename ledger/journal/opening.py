@@ -18,7 +18,7 @@ from ledger.journal.turnstile import Turnstile
 from ledger.keys import Keys
 from ledger.log.guard import Guard
 from ledger.settings import Settings
-from ledger.vault import Vault
+from ledger.vault import Vault, open_vault
 
 FORMAT = "lotproof-log/1"
 
@@ -36,7 +36,7 @@ class NothingThere(LedgerError):
     http_status = 503
 
 
-class OpenLog(Request):
+class OpenLog(Request, frozen=True):
     """Open a new log."""
 
     demo: bool
@@ -83,7 +83,7 @@ class Ledger:
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
-        self.vault.close()
+        self.vault.engine.dispose()
 
 
 def create_ledger(settings: Settings, *, demo: bool = False, clock: Clock | None = None) -> Ledger:
@@ -91,7 +91,7 @@ def create_ledger(settings: Settings, *, demo: bool = False, clock: Clock | None
     settings.prepare()
     if settings.ledger_db.exists():
         raise AlreadyThere(folder=settings.data)
-    Keys.create(settings.keys, settings.origin, settings.master_key_file)
+    Keys.create(settings.keys, settings.origin, master_key_file=settings.master_key_file)
     Guard(settings.guard).create()
     engine = connect(settings.ledger_db)
     migrate(engine, "lotproof")
@@ -121,7 +121,7 @@ def open_ledger(
 def _open(settings: Settings, clock: Clock, *, accept_long_silence: bool) -> Ledger:
     engine = connect(settings.ledger_db)
     migrate(engine, "lotproof")
-    keys = Keys.open(settings.keys, settings.master_key_file)
+    keys = Keys.open(settings.keys, master_key_file=settings.master_key_file)
     files = Files(settings.files)
     guard = Guard(settings.guard)
     journal = Journal(
@@ -133,7 +133,5 @@ def _open(settings: Settings, clock: Clock, *, accept_long_silence: bool) -> Led
         clock=clock,
         accept_long_silence=accept_long_silence,
     )
-    vault = Vault.open(settings.vault_db, keys.master)
+    vault = open_vault(settings.vault_db, keys.master)
     return Ledger(settings, engine, keys, guard, files, vault, clock, journal)
-
-

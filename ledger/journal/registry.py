@@ -147,9 +147,7 @@ class Command(Generic[R]):
         return (self.request.__doc__ or "").strip().partition("\n")[0]
 
 
-def command(
-    name: str, *, may_step_back: bool = False
-) -> Callable[[Callable[[Any, R], None]], Command[R]]:
+def command(name: str, *, may_step_back: bool = False) -> Callable[[Callable[[Any, R], None]], Command[R]]:
     """Register a function of a transaction and a Request as the command `name` (`noun.verb`)."""
 
     def register(run: Callable[[Any, R], None]) -> Command[R]:

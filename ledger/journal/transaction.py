@@ -15,6 +15,7 @@ from ledger.errors import LedgerError, Refused
 from ledger.free_text import refuse_personal_data
 from ledger.identifiers import new_id
 from ledger.journal.events import LINKS, SubjectsContinued, requests, status_map, subject_heads
+from ledger.journal.fields import extras
 from ledger.journal.registry import (
     KIND_OF,
     NOUNS,
@@ -30,7 +31,6 @@ from ledger.log.entry import MAX_SUBJECTS, NO_PREVIOUS, format_entry, format_req
 from ledger.log.merkle import leaf_hash
 from ledger.moments import format_moment
 
-FREE_TEXT = "free_text"  # msgspec.Meta(extra={FREE_TEXT: True}) marks a field
 MAX_DATA_BYTES = 60_000  # leaves room in an entry for the envelope and 64 subjects
 
 _HEADS = select(subject_heads.c.subject, subject_heads.c.last).where(
@@ -116,8 +116,9 @@ class Tx:
         self.flush()
         return read_map(self.connection)
 
-    def _add(self, event: Event, subjects: tuple[str, ...]) -> int:
+    def _add(self, event: Event, about: tuple[str, ...]) -> int:
         index = self.next_index
+        subjects = tuple(sorted(about))  # as an entry gives them back
         kind = KIND_OF[type(event)]
         data = encode(msgspec.to_builtins(event))
         if len(data) > MAX_DATA_BYTES:
@@ -159,18 +160,16 @@ def _free_texts(request: object) -> Iterator[tuple[str, str]]:
         elif isinstance(value, list | tuple):
             for item in value:
                 yield from _free_texts(item)
-        elif isinstance(value, str) and is_free_text(one.type):
+        elif isinstance(value, str) and extras(one.type).get("free_text"):
             yield one.name, value
 
 
-def is_free_text(kind: object) -> bool:
-    """Whether a field's type is annotated as free text."""
-    metas = getattr(kind, "__metadata__", ())
-    return any(isinstance(meta, msgspec.Meta) and (meta.extra or {}).get(FREE_TEXT) for meta in metas)
-
-
 def compose(
-    connection: Connection, drafts: Sequence[Draft], previous: bytes, random_bytes: Callable[[int], bytes], start: int
+    connection: Connection,
+    drafts: Sequence[Draft],
+    previous: bytes,
+    random_bytes: Callable[[int], bytes],
+    start: int,
 ) -> list[tuple[bytes, bytes]]:
     """The (leaf, body) of each draft, chained from the leaf `previous`, the first one at index `start`."""
     heads = _read_heads(connection, {subject for draft in drafts for subject in draft.subjects})

@@ -79,15 +79,18 @@ def format_entry(
     Composed rather than serialised: every part is canonical, the keys stand in order, so the whole is
     canonical; a test parses what this makes. Raises EntryTooLong.
     """
-    body = b'{"actor":"%b","at":"%b","data":%b,"kind":"%b","prev":"%b","request":%b,"salt":"%b","subjects":%b,"v":1}' % (
-        actor.encode(),
-        at.encode(),
-        data,
-        kind.encode(),
-        prev.hex().encode(),
-        request,
-        salt.hex().encode(),
-        orjson.dumps(subjects, option=orjson.OPT_SORT_KEYS),
+    body = (
+        b'{"actor":"%b","at":"%b","data":%b,"kind":"%b","prev":"%b","request":%b,"salt":"%b","subjects":%b,"v":1}'
+        % (
+            actor.encode(),
+            at.encode(),
+            data,
+            kind.encode(),
+            prev.hex().encode(),
+            request,
+            salt.hex().encode(),
+            orjson.dumps(subjects, option=orjson.OPT_SORT_KEYS),
+        )
     )
     if len(body) > MAX_ENTRY_BYTES:
         raise EntryTooLong(size=len(body), limit=MAX_ENTRY_BYTES)
@@ -143,7 +146,9 @@ def _request(value: JSON) -> tuple[str, str] | None:
     request = _object(value, "request")
     if request.keys() != {"body", "key"}:
         raise BadEntry("request has other keys than body and key")
-    return _matching(request["key"], HEX_32, "request key"), _matching(request["body"], HEX_32, "request body")
+    return _matching(request["key"], HEX_32, "request key"), _matching(
+        request["body"], HEX_32, "request body"
+    )
 
 
 def _subjects(value: JSON) -> dict[str, int | None]:

@@ -39,7 +39,9 @@ class GuardMissing(LedgerError):
 class GuardDamaged(LedgerError):
     """Neither slot can be read."""
 
-    message = "The guard file {path} cannot be read: neither of its two slots is whole. Put it back from a copy."
+    message = (
+        "The guard file {path} cannot be read: neither of its two slots is whole. Put it back from a copy."
+    )
     http_status = 503
 
 

@@ -10,7 +10,19 @@ below. `root` stands in a column before `hashes` so that reading it does not rea
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Column, Connection, Integer, LargeBinary, MetaData, Table, Text, bindparam, func, insert, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    bindparam,
+    func,
+    insert,
+    select,
+)
 
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.note import split_note
@@ -55,10 +67,16 @@ _BODIES = (
     .where(entries.c.position >= bindparam("start"), entries.c.position < bindparam("end"))
     .order_by(entries.c.position)
 )
-_TILE = select(tiles.c.hashes).where(tiles.c.level == bindparam("level"), tiles.c.number == bindparam("number"))
+_TILE = select(tiles.c.hashes).where(
+    tiles.c.level == bindparam("level"), tiles.c.number == bindparam("number")
+)
 _ROOTS = (
     select(tiles.c.root)
-    .where(tiles.c.level == bindparam("level"), tiles.c.number >= bindparam("start"), tiles.c.number < bindparam("end"))
+    .where(
+        tiles.c.level == bindparam("level"),
+        tiles.c.number >= bindparam("start"),
+        tiles.c.number < bindparam("end"),
+    )
     .order_by(tiles.c.number)
 )
 _NEWEST = select(checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(1)
@@ -112,7 +130,9 @@ def read_leaves(connection: Connection, start: int, end: int) -> list[bytes]:
     return [row[0] for row in connection.execute(_LEAVES, {"start": start, "end": end})]
 
 
-def walk(connection: Connection, start: int = 0, end: int | None = None, chunk: int = 2_000) -> Iterator[tuple[int, list[bytes]]]:
+def walk(
+    connection: Connection, start: int = 0, end: int | None = None, chunk: int = 2_000
+) -> Iterator[tuple[int, list[bytes]]]:
     """The bodies in order, in chunks with the position of the first: flat in memory."""
     stop = size(connection) if end is None else end
     for first in range(start, stop, chunk):

@@ -1,0 +1,27 @@
+"""Every noun, imported so that the registry is whole: a program that opens a ledger imports this module."""
+
+from ledger.trace import (
+    batch,
+    bill_of_materials,
+    material_lot,
+    party,
+    product,
+    quality,
+    seller,
+    shipment,
+    substitution,
+    unit,
+)
+
+__all__ = [
+    "batch",
+    "bill_of_materials",
+    "material_lot",
+    "party",
+    "product",
+    "quality",
+    "seller",
+    "shipment",
+    "substitution",
+    "unit",
+]
