@@ -25,8 +25,13 @@ def choose(prefix: str | None, saved: str | None, accept_language: str, offered:
 @functools.lru_cache(maxsize=1024)
 def _match(accept_language: str, offered: tuple[str, ...]) -> str:
     by_script = {likely(tag): tag for tag in reversed(offered)}
+    written: dict[str, str] = {}  # the script of each language, as its most wanted variety is written
     for wanted in _by_preference(accept_language):
-        if (found := by_script.get(likely(wanted))) is not None:
+        language, script = likely(wanted)
+        # Browsers add a bare "zh" behind "zh-TW": it still means Chinese as it is written in Taiwan.
+        script = written.setdefault(language, script) if wanted.lower() == language else script
+        written.setdefault(language, script)
+        if (found := by_script.get((language, script))) is not None:
             return found
     return DEFAULT if DEFAULT in offered else offered[0]
 
