@@ -1,5 +1,6 @@
 """Every noun, imported so that the registry is whole: a program that opens a ledger imports this module."""
 
+from ledger.recall import claim, order, recall
 from ledger.trace import (
     batch,
     bill_of_materials,
@@ -16,10 +17,13 @@ from ledger.trace import (
 __all__ = [
     "batch",
     "bill_of_materials",
+    "claim",
     "material_lot",
+    "order",
     "party",
     "product",
     "quality",
+    "recall",
     "seller",
     "shipment",
     "substitution",

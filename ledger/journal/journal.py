@@ -97,6 +97,7 @@ class _Waiting:
     request: Any
     by: By
     digests: tuple[str, str] | None
+    prepared: object
     receipt: Receipt | None = None
     error: BaseException | None = None
 
@@ -155,7 +156,8 @@ class Journal:
         (then nothing of it is recorded), SameKeyOtherRequest, and what stands in the way of publishing.
         """
         check_free_text(request)
-        waiting = _Waiting(command, request, by, _digests(command, request, by))
+        prepared = command.prepare(self, request) if command.prepare else None
+        waiting = _Waiting(command, request, by, _digests(command, request, by), prepared)
         with self._arriving:
             self._waiting.append(waiting)
         while not waiting.is_answered:
@@ -238,10 +240,12 @@ class Journal:
             request=one.digests,
             next_index=group.next_index,
             read_file=self.files.read,
+            put_file=self.files.put,
             random_bytes=self.random_bytes,
+            prepared=one.prepared,
         )
         with savepoint(connection):
-            one.command.run(tx, one.request)
+            one.command.carry_out(tx, one.request)
             tx.flush()
             if not tx.recorded:
                 raise NothingRecorded()

@@ -134,27 +134,46 @@ COMMANDS: dict[str, "Command[Any]"] = {}
 
 @dataclass(frozen=True)
 class Command(Generic[R]):
-    """The one way to change something. Its name is the name of the permission it needs."""
+    """The one way to change something. Its name is the name of the permission it needs.
+
+    `prepare` runs before the lock is taken, for what takes long; what it gives stands in `tx.prepared`.
+    A higher floor may add objections: they see the request under the lock before it is carried out.
+    """
 
     name: str
     request: type[R]
     run: Callable[[Any, R], None]
+    prepare: Callable[[Any, R], Any] | None
     may_step_back: bool
+    objections: list[Callable[[Any, R], None]] = field(default_factory=list)
 
     @property
     def summary(self) -> str:
         """The first line of the request's docstring: what the command does, in the trade's words."""
         return (self.request.__doc__ or "").strip().partition("\n")[0]
 
+    def carry_out(self, tx: Any, request: R) -> None:
+        """Hear the objections, then run."""
+        for objection in self.objections:
+            objection(tx, request)
+        self.run(tx, request)
 
-def command(name: str, *, may_step_back: bool = False) -> Callable[[Callable[[Any, R], None]], Command[R]]:
+    def objects(self, objection: Callable[[Any, R], None]) -> Callable[[Any, R], None]:
+        """Register a function that raises where the command must not be carried out."""
+        self.objections.append(objection)
+        return objection
+
+
+def command(
+    name: str, *, prepare: Callable[[Any, Any], Any] | None = None, may_step_back: bool = False
+) -> Callable[[Callable[[Any, R], None]], Command[R]]:
     """Register a function of a transaction and a Request as the command `name` (`noun.verb`)."""
 
     def register(run: Callable[[Any, R], None]) -> Command[R]:
         if name in COMMANDS:
             raise ValueError(f"two commands are called {name}")
         request = typing.get_type_hints(run)["request"]
-        COMMANDS[name] = Command(name, request, run, may_step_back)
+        COMMANDS[name] = Command(name, request, run, prepare, may_step_back)
         return COMMANDS[name]
 
     return register

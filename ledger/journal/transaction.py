@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, select
 
 from ledger.errors import LedgerError, Refused
+from ledger.files import FileRef
 from ledger.free_text import refuse_personal_data
 from ledger.identifiers import new_id
 from ledger.journal.events import LINKS, SubjectsContinued, requests, status_map, subject_heads
@@ -83,7 +84,9 @@ class Tx:
     request: tuple[str, str] | None
     next_index: int
     read_file: Callable[[str], bytes]
+    put_file: Callable[[bytes], FileRef]
     random_bytes: Callable[[int], bytes] = os.urandom
+    prepared: Any = None  # what the command's `prepare` gave
     drafts: list[Draft] = field(default_factory=list)
     recorded: list[Recorded[Any]] = field(default_factory=list)
     _applied: int = 0

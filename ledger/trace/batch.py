@@ -48,7 +48,15 @@ batch_inputs = Table(
     Index("batch_inputs_by_lot", "lot"),
 )
 
-BATCH = Noun("batch", version=1, tables=(batches, batch_inputs))
+batch_codes = Table(
+    "batch_codes",
+    TRACE,
+    Column("search_key", String, primary_key=True),
+    Column("batch", String(16), primary_key=True),
+    Column("code", String, nullable=False),
+)
+
+BATCH = Noun("batch", version=1, tables=(batches, batch_inputs, batch_codes))
 
 
 class UnknownBatch(NotFound):
@@ -99,11 +107,13 @@ class BatchProduced(Event, frozen=True):
     made_on: date
     quantity: int
     inputs: tuple[ConsumedLot, ...]
+    date_codes: tuple[str, ...]  # printed on the goods beside, or instead of, the batch code
 
 
 @BATCH.applies(BatchProduced)
 def apply_produced(state: State, entries: Sequence[Recorded[BatchProduced]]) -> None:
     state.connection.execute(insert(batches), [_batch_row(one) for one in entries])
+    state.connection.execute(insert(batch_codes), [row for one in entries for row in _code_rows(one.event)])
     inputs = [
         {
             "batch": one.event.batch,
@@ -119,6 +129,12 @@ def apply_produced(state: State, entries: Sequence[Recorded[BatchProduced]]) -> 
     ]
     if inputs:
         state.connection.execute(insert(batch_inputs), inputs)
+
+
+def _code_rows(event: BatchProduced) -> list[dict[str, object]]:
+    """What buyers may find on the goods: each code once, in the form it is searched by."""
+    by_key = {search_key(code): code for code in (*event.date_codes, event.code)}
+    return [{"search_key": key, "batch": event.batch, "code": code} for key, code in by_key.items()]
 
 
 def _batch_row(one: Recorded[BatchProduced]) -> dict[str, object]:
@@ -154,6 +170,9 @@ class ProduceBatch(Request, frozen=True):
     inputs: Annotated[tuple[Consumption, ...], Meta(max_length=60), ask("Lots consumed")] = ()
     revision: Annotated[str, ask("Revision", "Of the bill of materials.", example="C")] = ""
     line: Annotated[Annotated[str, Meta(max_length=60)], ask("Line", example="3")] = ""
+    date_codes: Annotated[
+        tuple[Code, ...], Meta(max_length=20), ask("Date codes", "Printed on goods that carry no serial.")
+    ] = ()
 
 
 @command("batch.produce")
@@ -179,6 +198,7 @@ def produce_batch(tx: Tx, request: ProduceBatch) -> None:
         made_on=request.made_on,
         quantity=request.quantity,
         inputs=inputs,
+        date_codes=tuple(check_foreign_code(code) for code in request.date_codes),
     )
     about = (f"batch:{batch}", f"product:{product.id}", f"party:{factory.id}")
     tx.record(event, *about, *(f"material_lot:{one.lot}" for one in inputs))

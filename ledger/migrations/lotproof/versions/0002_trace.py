@@ -9,6 +9,12 @@ down_revision = "0001"
 
 def upgrade() -> None:
     op.create_table(
+        "batch_codes",
+        sa.Column("search_key", sa.String, primary_key=True),
+        sa.Column("batch", sa.String(16), primary_key=True),
+        sa.Column("code", sa.String, nullable=False),
+    )
+    op.create_table(
         "batch_inputs",
         sa.Column("batch", sa.String(16), primary_key=True),
         sa.Column("line", sa.Integer, primary_key=True, autoincrement=False),
