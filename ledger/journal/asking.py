@@ -29,11 +29,21 @@ from msgspec import Struct
 
 from ledger.errors import LedgerError
 from ledger.files import FileRef
-from ledger.journal.question import Kind, Question, questions, text_of
+from ledger.journal.question import Kind, Question, is_for_people, questions, text_of
 from ledger.journal.registry import Request
 from ledger.journal.typed_text import NotTaken, read_value
 
-__all__ = ["BadAnswers", "Kind", "Problem", "Question", "answers_to", "build", "nested", "questions"]
+__all__ = [
+    "BadAnswers",
+    "Kind",
+    "Problem",
+    "Question",
+    "answers_to",
+    "build",
+    "is_for_people",
+    "nested",
+    "questions",
+]
 
 R = TypeVar("R", bound=Request)
 

@@ -1,12 +1,13 @@
 """What a person is asked for a Request: one Question a field, made from its type and its words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Struct, inspect
+from msgspec.structs import fields
 
 from ledger.files import FileRef
 from ledger.quantities import Money, Quantity
@@ -54,15 +55,29 @@ class Question:
     highest: int = MOST_ANSWERS
 
 
-@cache
 def questions(request: type[Struct]) -> tuple[Question, ...]:
     """The questions of a request, or of a group within one, in the order of its fields.
 
     Raises TypeError for a field that nobody could be asked for: a new type needs a kind here first.
     """
+    return _questions(request)
+
+
+@cache
+def _questions(request: Any) -> tuple[Question, ...]:
+    return tuple(_question(one, written) for one, written in _fields(request))
+
+
+def is_for_people(request: type[Struct]) -> bool:
+    """Whether its fields carry words to ask for them: what only programs send has none."""
+    return any("title" in _peel(one.type).words for one, _written in _fields(request))
+
+
+def _fields(request: type[Struct]) -> list[tuple[inspect.Field, Any]]:
+    """Each field as msgspec understands it, and its annotation as written."""
     asked = inspect.type_info(request)
     assert isinstance(asked, inspect.StructType)
-    return tuple(_question(one) for one in asked.fields)
+    return [(one, written.type) for one, written in zip(asked.fields, fields(request), strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +106,7 @@ def _peel(found: inspect.Type) -> _Peeled:
             return _Peeled(found, words, extra)
 
 
-def _question(one: inspect.Field) -> Question:
+def _question(one: inspect.Field, written: Any) -> Question:
     whole = _peel(one.type)
     item = whole
     is_many = isinstance(whole.type, inspect.VarTupleType | inspect.ListType)
@@ -108,7 +123,18 @@ def _question(one: inspect.Field) -> Question:
         default="" if one.required else _default(one, is_many=is_many),
         ref=str(item.extra.get("ref") or ""),
     )
+    if question.kind == "choice":
+        question = replace(question, choices=tuple(_in_order(written)))
     return _many(question, whole.type) if is_many else question
+
+
+def _in_order(written: Any) -> Iterator[str]:
+    """The words of a Literal as they were written; msgspec gives them sorted."""
+    if get_origin(written) is Literal:
+        yield from get_args(written)
+    else:
+        for part in get_args(written):
+            yield from _in_order(part)
 
 
 def _many(question: Question, several: inspect.Type) -> Question:
@@ -149,7 +175,7 @@ def _typed(found: inspect.Type, extra: Mapping[str, Any]) -> Question:
         case inspect.DateType():
             question = _blank("date")
         case inspect.LiteralType() if all(isinstance(one, str) for one in found.values):
-            question = _blank("choice", choices=tuple(map(str, found.values)))
+            question = _blank("choice")
         case inspect.DataclassType() if found.cls in _DATACLASSES:
             question = _blank(_DATACLASSES[found.cls])
         case inspect.StructType():
