@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, select
 
-from ledger.identifiers import as_printed, has_valid_pair, is_own_serial, never_occurring, search_key
+from ledger.identifiers import as_printed, grouped, has_valid_pair, is_own_serial, never_occurring, search_key
 from ledger.journal.publish import Standing
 from ledger.recall.claim import settled_recalls
 from ledger.recall.recall import recall_ranges, recalls
@@ -56,6 +56,7 @@ class Match:
     model: str
     picture: str | None  # SHA-256 of the picture's file
     batch: str  # the batch's code
+    batch_id: str
     status: Status
     recalls: tuple[PublicRecall, ...]
     retracted: tuple[PublicRecall, ...]
@@ -85,6 +86,7 @@ _PRODUCT = (
     products.c.name,
     products.c.model,
     products.c.picture,
+    products.c.gtin,
 )
 _UNITS = (
     select(units.c.serial.label("printed"), unit_sets.c.c, units.c.i, *_PRODUCT)
@@ -118,16 +120,16 @@ _SERIAL_LENGTH = 14
 _ORDER: dict[Status, int] = {"recalled": 0, "settled": 1, "not_recalled": 2, "unknown": 3}
 
 
-def find_answer(connection: Connection, standing: Standing, number: str) -> Answer:
-    """The answer to a number as typed: a serial, a batch code or a date code.
+def find_answer(connection: Connection, standing: Standing, number: str, gtin: str | None = None) -> Answer:
+    """The answer to a number as typed: a serial, a batch code or a date code; `gtin` narrows it to one product's.
 
     `standing` is the newest checkpoint in the snapshot that `connection` reads. What is found is looked up
     first; check pair and hints matter only when nothing is.
     """
     key = search_key(number)
     spoken_for = SpokenFor(standing.as_of, standing.size, standing.root, standing.is_old)
-    carried = connection.execute(_UNITS, {"key": key}).all() if key else []
-    coded = connection.execute(_BATCHES, {"key": key}).all() if key else []
+    carried = _found(connection, _UNITS, key, gtin)
+    coded = _found(connection, _BATCHES, key, gtin)
     matches = [_unit_match(connection, row) for row in carried] + [
         _batch_match(connection, row) for row in coded
     ]
@@ -138,7 +140,7 @@ def find_answer(connection: Connection, standing: Standing, number: str) -> Answ
     printed = (carried or coded)[0].printed
     return Answer(
         number=as_printed(number),
-        shown=printed,
+        shown=grouped(printed) if carried else printed,
         is_own_serial=bool(carried) and is_own_serial(printed),
         is_batch_code=not carried,
         status=matches[0].status,
@@ -146,6 +148,12 @@ def find_answer(connection: Connection, standing: Standing, number: str) -> Answ
         spoken_for=spoken_for,
         hint="",
     )
+
+
+def _found(connection: Connection, query: Select[Any], key: str, gtin: str | None) -> list[Any]:
+    """The rows for a number; those of the product that the code names, if any of them is."""
+    rows = list(connection.execute(query, {"key": key})) if key else []
+    return [row for row in rows if row.gtin == gtin] or rows if gtin else rows
 
 
 def _unit_match(connection: Connection, row: Any) -> Match:
@@ -180,6 +188,7 @@ def _match(
         model=row.model,
         picture=row.picture,
         batch=row.batch,
+        batch_id=row.batch_id,
         status=status,
         recalls=tuple(recall for recall, is_retracted in found if not is_retracted),
         retracted=tuple(recall for recall, is_retracted in found if is_retracted),

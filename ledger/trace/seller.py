@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
+from zoneinfo import available_timezones
 
 from msgspec import Meta
 from sqlalchemy import (
@@ -19,6 +20,7 @@ from sqlalchemy import (
     select,
 )
 
+from ledger.errors import LedgerError
 from ledger.journal.fields import Name, ask
 from ledger.journal.registry import Event, Noun, Recorded, Request, State, command
 from ledger.journal.transaction import Tx
@@ -35,8 +37,16 @@ sellers = Table(
     Column("support_email", String, nullable=False),
     Column("support_phone", String, nullable=False),
     Column("only_own_serials", Boolean, nullable=False),
+    Column("zone", String, nullable=False),
     Column("recorded", Integer, nullable=False),
 )
+
+
+class UnknownZone(LedgerError):
+    """No time zone has this name."""
+
+    message = "“{zone}” is no time zone. Write one like Europe/Berlin."
+
 
 SELLER = Noun("seller", version=1, tables=(sellers,))
 
@@ -50,6 +60,7 @@ class SellerDescribed(Event, frozen=True):
     support_email: str
     support_phone: str
     only_own_serials: bool
+    zone: str
 
 
 @SELLER.applies(SellerDescribed)
@@ -65,6 +76,7 @@ def apply_described(state: State, entries: Sequence[Recorded[SellerDescribed]]) 
         "support_email": last.event.support_email,
         "support_phone": last.event.support_phone,
         "only_own_serials": last.event.only_own_serials,
+        "zone": last.event.zone,
         "recorded": last.index,
     }
     state.connection.execute(insert(sellers), row)
@@ -87,11 +99,16 @@ class DescribeSeller(Request, frozen=True):
         bool,
         ask("Every product carries serials made here", "Then pages may say that 0, O, 1 and I never occur."),
     ] = False
+    zone: Annotated[
+        str, ask("Time zone", "Times are shown as its clocks show them.", example="Europe/Berlin")
+    ] = "UTC"
 
 
 @command("seller.describe")
 def describe_seller(tx: Tx, request: DescribeSeller) -> None:
-    """The newest description holds."""
+    """The newest description holds. Raises UnknownZone."""
+    if request.zone not in available_timezones():
+        raise UnknownZone(zone=request.zone)
     known = get_seller(tx.connection)
     seller = known.id if known else tx.new_id()
     event = SellerDescribed(
@@ -102,6 +119,7 @@ def describe_seller(tx: Tx, request: DescribeSeller) -> None:
         support_email=request.support_email,
         support_phone=request.support_phone,
         only_own_serials=request.only_own_serials,
+        zone=request.zone,
     )
     tx.record(event, f"seller:{seller}")
 
@@ -117,6 +135,7 @@ class Seller:
     support_email: str
     support_phone: str
     only_own_serials: bool
+    zone: str
     recorded: int
 
 

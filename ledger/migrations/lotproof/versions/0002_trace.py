@@ -111,6 +111,7 @@ def upgrade() -> None:
         sa.Column("support_email", sa.String, nullable=False),
         sa.Column("support_phone", sa.String, nullable=False),
         sa.Column("only_own_serials", sa.Boolean, nullable=False),
+        sa.Column("zone", sa.String, nullable=False),
         sa.Column("recorded", sa.Integer, nullable=False),
     )
     op.create_table(
