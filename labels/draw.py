@@ -7,16 +7,17 @@ from PIL import Image, ImageDraw, ImageFont
 
 from labels.check import check_picture, check_words
 from labels.codes import Code, code_of
-from labels.fonts import Face
+from labels.fonts import Face, Run
 from labels.layout import (
     Bar,
     Frame,
     LabelContent,
-    PlacedRun,
+    Line,
     Ring,
     Shape,
     Stroke,
     Template,
+    TextDoesNotFit,
     module_dots,
     plate_text,
     standing,
@@ -26,6 +27,7 @@ from labels.layout import (
 # Printers' names for their resolutions, and the dots a mm that they really have.
 DOTS_PER_MM = {203: 8, 300: 12, 600: 24}
 MM_PER_INCH = 25.4
+SPARE_MM = 0.5  # what hinting may add to a full line: every place has more white than this beside it
 WHITE, BLACK = 1, 0
 
 
@@ -67,6 +69,10 @@ def _font(face: Face, size_dots: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(face.path, size_dots, layout_engine=ImageFont.Layout.RAQM)
 
 
+def _direction(run: Run) -> str:
+    return "rtl" if run.is_right_to_left else "ltr"
+
+
 class _Pen:
     """Draws shapes given in mm, edges on whole dots."""
 
@@ -77,8 +83,8 @@ class _Pen:
 
     def draw(self, shape: Shape) -> None:
         match shape:
-            case PlacedRun():
-                self._run(shape)
+            case Line():
+                self._line(shape)
             case Stroke():
                 self._stroke(shape)
             case Bar():
@@ -91,12 +97,21 @@ class _Pen:
     def _dots(self, mm: float) -> int:
         return round(mm * self._scale)
 
-    def _run(self, placed: PlacedRun) -> None:
-        font = _font(placed.run.face, self._dots(placed.size))
-        direction = "rtl" if placed.run.is_right_to_left else "ltr"
-        x, anchor = (placed.end, "rs") if placed.is_from_end else (placed.x, "ls")
-        at = self._dots(x), self._dots(placed.baseline)
-        self._image.text(at, placed.run.text, BLACK, font, anchor=anchor, direction=direction)
+    def _line(self, line: Line) -> None:
+        """The runs one after another, as wide as the printer's letters really are."""
+        widths = [
+            self._font(run, line.size).getlength(run.text, direction=_direction(run)) for run in line.runs
+        ]
+        if sum(widths) > (line.width + SPARE_MM) * self._scale:
+            raise TextDoesNotFit(text=line.text, field="as printed", width=line.width)
+        x, y = line.start(sum(widths) / self._scale) * self._scale, self._dots(line.baseline)
+        for run, width in zip(line.runs, widths, strict=True):
+            font, at = self._font(run, line.size), (round(x), y)
+            self._image.text(at, run.text, BLACK, font, anchor="ls", direction=_direction(run))
+            x += width
+
+    def _font(self, run: Run, size: float) -> ImageFont.FreeTypeFont:
+        return _font(run.face, self._dots(size))
 
     def _stroke(self, stroke: Stroke) -> None:
         points = [(self._dots(x), self._dots(y)) for x, y in stroke.points]

@@ -56,6 +56,11 @@ class Face:
         """The name that a PDF knows it by: lower case, as fpdf2 folds it."""
         return self.path.stem.lower()
 
+    @property
+    def is_monospaced(self) -> bool:
+        """Whether all its letters are equally wide, so that it has no kerning either."""
+        return "mono" in self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

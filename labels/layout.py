@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from labels.fonts import Run, is_right_to_left, runs
 from ledger.errors import LedgerError
@@ -54,22 +54,24 @@ class LabelContent:
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedRun:
-    """A run whose left end stands at (x, baseline).
+class Line:
+    """One line of text on its baseline, at the left, right or middle of a place `width` wide from `x`.
 
-    A printer's hinted letters can be a dot wider or narrower than measured: `is_from_end` says which end to keep.
+    Where its runs stand is the medium's to say: a printer's hinted letters are wider or narrower than measured.
     """
 
+    text: str
+    runs: tuple[Run, ...]
     x: float
     baseline: float
+    width: float
     size: float
-    run: Run
-    is_from_end: bool = False
+    align: Literal["left", "right", "middle"] = "left"
 
-    @property
-    def end(self) -> float:
-        """Where its right end stands."""
-        return self.x + self.run.width * self.size
+    def start(self, taken: float) -> float:
+        """Where a line that takes this width begins."""
+        spare = self.width - taken
+        return self.x + {"left": 0.0, "right": spare, "middle": spare / 2}[self.align]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ class Ring:
     line: float
 
 
-Shape = PlacedRun | Stroke | Bar | Frame | Ring
+Shape = Line | Stroke | Bar | Frame | Ring
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +189,9 @@ def _line(name: str, text: str, field: dict[str, Any]) -> Iterator[Shape]:
     """One line in the largest of its sizes; a right-to-left one begins at the right of its place."""
     line = runs(text, field["style"])
     size = _size_that_fits(name, text, line, field)
-    at_end = (field.get("align") == "end") != is_right_to_left(text)
-    x = field["x"] + (field["width"] - _width(line) * size if at_end else 0)
-    yield from _placed(line, x=x, baseline=field["baseline"], size=size, is_from_end=at_end)
+    is_right = (field.get("align") == "end") != is_right_to_left(text)
+    align: Literal["left", "right"] = "right" if is_right else "left"
+    yield Line(text, line, field["x"], field["baseline"], field["width"], size, align)
 
 
 def _width(line: tuple[Run, ...]) -> float:
@@ -203,19 +205,11 @@ def _size_that_fits(name: str, text: str, line: tuple[Run, ...], field: dict[str
     raise TextDoesNotFit(text=text, field=name, width=field["width"])
 
 
-def _placed(
-    line: tuple[Run, ...], *, x: float, baseline: float, size: float, is_from_end: bool = False
-) -> Iterator[PlacedRun]:
-    for run in line:
-        yield PlacedRun(x, baseline, size, run, is_from_end)
-        x += run.width * size
-
-
 def _batch(content: LabelContent, template: Template) -> Iterator[Shape]:
     field, word = template.table["text"]["batch"], template.table["batch_word"]
     line = runs(content.batch_word, "regular")
-    yield from _placed(line, x=field["x"], baseline=field["baseline"], size=word["size"])
     taken = _width(line) * word["size"] + word["gap"]
+    yield Line(content.batch_word, line, field["x"], field["baseline"], taken, word["size"])
     yield from _line(
         "batch", content.batch, field | {"x": field["x"] + taken, "width": field["width"] - taken}
     )
@@ -233,38 +227,29 @@ def _plate(number: str, template: Template) -> Iterator[Shape]:
     plate, line = template.table["plate"], float(template.table["line"])
     yield Frame(plate["x"], plate["y"], plate["width"], plate["height"], plate["radius"], line)
     top, bottom = plate["y"], plate["y"] + plate["height"] - plate["tick"]
-    for x, _width_of_cell, _text in _cells(number, template)[1:]:
-        yield Bar(x - line / 2, top, line, plate["tick"])
-        yield Bar(x - line / 2, bottom, line, plate["tick"])
+    for cell in _cells(number, template)[1:]:
+        yield Bar(cell.x - line / 2, top, line, plate["tick"])
+        yield Bar(cell.x - line / 2, bottom, line, plate["tick"])
 
 
-def plate_text(number: str, template: Template) -> Iterator[PlacedRun]:
-    """The number itself, in the groups that it is read in."""
+def plate_text(number: str, template: Template) -> Iterator[Line]:
+    """The number itself, in the groups that it is read in, each in the middle of its cell."""
+    yield from _cells(number, template)
+
+
+def _cells(number: str, template: Template) -> list[Line]:
+    """The plate's cells: the room left over is shared evenly between them."""
     plate = template.table["plate"]
-    size = _plate_size(number, template)
-    for x, width, text in _cells(number, template):
-        line = runs(text, "mono")
-        yield from _placed(
-            line, x=x + (width - _width(line) * size) / 2, baseline=plate["baseline"], size=size
-        )
-
-
-def _plate_size(number: str, template: Template) -> float:
-    plate = template.table["plate"]
-    side = 2 * plate["radius"]
-    return _size_that_fits("plate", number, runs(number, "mono"), plate | {"width": plate["width"] - side})
-
-
-def _cells(number: str, template: Template) -> list[tuple[float, float, str]]:
-    """x, width and text of each cell: room left over is shared evenly between the cells."""
-    plate, size = template.table["plate"], _plate_size(number, template)
     texts = groups(number)
-    widths = [_width(runs(text, "mono")) * size for text in texts]
-    spare = (plate["width"] - sum(widths)) / len(texts)
+    lines = [runs(text, "mono") for text in texts]
+    inside = plate | {"width": plate["width"] - 2 * plate["radius"]}
+    size = _size_that_fits("plate", number, tuple(run for line in lines for run in line), inside)
+    spare = (plate["width"] - sum(map(_width, lines)) * size) / len(lines)
     cells, x = [], float(plate["x"])
-    for text, width in zip(texts, widths, strict=True):
-        cells.append((x, width + spare, text))
-        x += width + spare
+    for text, line in zip(texts, lines, strict=True):
+        width = _width(line) * size + spare
+        cells.append(Line(text, line, x, plate["baseline"], width, size, "middle"))
+        x += width
     return cells
 
 
