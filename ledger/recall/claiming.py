@@ -1,5 +1,6 @@
 """Filing a claim: what is personal goes into the vault first, then the entry names it by commitment."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ledger.journal.journal import By
@@ -27,7 +28,12 @@ class Wish:
 
 
 def file_claim(
-    ledger: Ledger, wish: Wish, *, form_token: str, contact: dict[str, JSON], payout: dict[str, JSON] | None
+    ledger: Ledger,
+    wish: Wish,
+    *,
+    form_token: str,
+    contact: Mapping[str, JSON],
+    payout: Mapping[str, JSON] | None,
 ) -> str:
     """The id of the claim; the same form sent again gives the same one, and another content under it is refused.
 
@@ -55,11 +61,11 @@ def file_claim(
 
 
 def _seal(
-    ledger: Ledger, contact: dict[str, JSON], payout: dict[str, JSON] | None
+    ledger: Ledger, contact: Mapping[str, JSON], payout: Mapping[str, JSON] | None
 ) -> tuple[str, claims.Sealed, claims.Sealed | None]:
     now = ledger.clock.now()
-    first = ledger.vault.put(None, "contact", contact, now=now)
-    second = ledger.vault.put(first.person, "payout", payout, now=now) if payout is not None else None
+    first = ledger.vault.put(None, "contact", dict(contact), now=now)
+    second = ledger.vault.put(first.person, "payout", dict(payout), now=now) if payout is not None else None
     return first.person, _named(first), _named(second) if second else None
 
 
@@ -67,6 +73,6 @@ def _named(sealed: Sealed) -> claims.Sealed:
     return claims.Sealed(sealed.item, sealed.commitment)
 
 
-def _body(wish: Wish, contact: dict[str, JSON], payout: dict[str, JSON] | None) -> bytes:
+def _body(wish: Wish, contact: Mapping[str, JSON], payout: Mapping[str, JSON] | None) -> bytes:
     """What was asked, in clear: only its digest under the form's token is recorded."""
     return encode([list(wish.position), wish.remedy, wish.country, wish.batch, wish.product, contact, payout])
