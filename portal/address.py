@@ -44,13 +44,14 @@ def number_after(path: str, key: str) -> str:
 
     Invisible characters go: a direction override would show another number than the one that was looked up.
     """
-    rest = re.split(f"/{key}/", path, maxsplit=1, flags=re.IGNORECASE)[-1]
-    return readable(unquote(rest, errors="replace"))
+    start = path.lower().find(f"/{key}/") + len(key) + 2
+    return readable(unquote(path[start:], errors="replace"))
 
 
 def readable(text: str) -> str:
     """`text` without control and format characters and outer white space, cut where no number is as long."""
-    return "".join(character for character in text if character.isprintable()).strip()[:LONGEST_NUMBER]
+    seen = text if text.isprintable() else "".join(filter(str.isprintable, text))
+    return seen.strip()[:LONGEST_NUMBER]
 
 
 def as_segment(number: str) -> str:

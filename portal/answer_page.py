@@ -1,14 +1,14 @@
 """The page that answers a number: the product's face, and the one that must stand a recall day.
 
 All units of a batch get the same page but for the number, and all pages of one moment the same seal. So a
-page is rendered once with slots for these, kept in pieces, and put together anew for each number: joining
-strings costs a hundredth of rendering them.
+page is rendered once with slots for these, kept, and filled in anew for each number: filling in costs a hundredth of
+rendering. A new checkpoint fills a kept page in again; nothing is rendered anew because of it.
 """
 
 import re
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from urllib.parse import quote
 
 from flask import Flask
 from markupsafe import Markup, escape
@@ -31,6 +31,7 @@ PAGES = {
 # The order in which several products with one number are shown: a recall first.
 URGENCY = {"recalled": 0, "settled": 1, "unknown": 2, "not_recalled": 3}
 KEPT_PAGES = 1024  # about 8 KB each
+OPEN = frozenset({"number", "plate", "segment", "next"})
 _SLOT = re.compile("\0(\\w+)\0")
 _NOWHERE = (0, 0)
 
@@ -72,43 +73,94 @@ class AnswerPages:
 
     def __init__(self, app: Flask) -> None:
         self._app = app
-        self._pieces = lru_cache(maxsize=KEPT_PAGES)(self._render)
+        self._frames = lru_cache(maxsize=KEPT_PAGES)(self._render)
+        self._pages: dict[Hashable, str] = {}  # frames with their seal, where only the number is open
 
-    def page(self, words: Words, answer: Answer, view: AnswerView) -> str:
-        """The whole page."""
-        spoken, house = answer.spoken_for, view.house
-        values = seal_slots(words, spoken, house.zone)
+    def page(
+        self,
+        words: Words,
+        answer: Answer,
+        house: House,
+        models: tuple[RecalledModel, ...],
+        picked: str | None,
+    ) -> str:
+        """The whole page; `picked` is the product chosen where several carry the number."""
+        if picked is not None and all(match.product_id != picked for match in answer.matches):
+            picked = None  # anybody can write anything there: it must not fill the memory
+        key = _key(words.lang, answer, house, models, picked)
+        page = self._pages.get(key) or self._keep(
+            key, words, answer, view_of(words, answer, house, models, picked)
+        )
         segment = as_segment(answer.number)
-        values["number"] = str(escape(answer.shown))
-        values["plate"] = plate(answer.shown, is_own_serial=answer.is_own_serial)
-        values["segment"] = segment
-        values["next"] = quote(f"s/{segment}", safe="/")
-        return "".join(values[piece] if is_slot else piece for is_slot, piece in self._pieces(view))
+        return page % {
+            "number": escape(answer.shown),
+            "plate": plate(answer.shown, is_own_serial=answer.is_own_serial),
+            "segment": segment,
+            "next": "s/" + segment.replace("%", "%25"),
+        }
+
+    def _keep(self, key: Hashable, words: Words, answer: Answer, view: AnswerView) -> str:
+        """The page of this view at this moment, as a pattern for `%` with the slots in OPEN."""
+        seal = seal_slots(words, answer.spoken_for, view.house.zone)
+        filled = (
+            (f"%({piece})s" if piece in OPEN else seal[piece].replace("%", "%%")) if is_slot else piece
+            for is_slot, piece in self._frames(view)
+        )
+        if len(self._pages) >= KEPT_PAGES:
+            self._pages.clear()
+        return self._pages.setdefault(key, "".join(filled))
 
     def _render(self, view: AnswerView) -> tuple[tuple[bool, str], ...]:
+        """The page in pieces: text (percent signs doubled) and names of slots, in turns."""
         template = self._app.jinja_env.get_template(PAGES[view.kind])
-        slots = Slots()
-        to_do = _to_do(speak(view.locale), view)
+        to_do, slots = _to_do(speak(view.locale), view), Slots()
         page = template.render(view=view, slots=slots, house=view.house, next=slots.next, to_do=to_do)
-        return tuple((bool(place % 2), piece) for place, piece in enumerate(_SLOT.split(page)))
+        pieces = _SLOT.split(page.replace("%", "%%"))
+        return tuple((bool(place % 2), piece) for place, piece in enumerate(pieces))
+
+
+def _key(
+    locale: str, answer: Answer, house: House, models: tuple[RecalledModel, ...], picked: str | None
+) -> Hashable:
+    """All that a page depends on but the number, quickly: this runs for every answer."""
+    spoken, hint = answer.spoken_for, answer.hint
+    return (
+        locale,
+        picked,
+        house,
+        models,
+        answer.is_batch_code,
+        answer.status,
+        hint,
+        _length(answer) if hint == "length" else 0,
+        (spoken.as_of, spoken.size, spoken.root, spoken.is_old),
+        *[
+            (m.product_id, m.brand, m.product, m.model, m.picture, m.batch, m.status, m.recalls, m.retracted)
+            for m in answer.matches
+        ],
+    )
+
+
+def _length(answer: Answer) -> int:
+    return sum(map(str.isalnum, answer.number))
 
 
 def view_of(
-    locale: str, answer: Answer, house: House, models: tuple[RecalledModel, ...], product_id: str | None
+    words: Words, answer: Answer, house: House, models: tuple[RecalledModel, ...], picked: str | None
 ) -> AnswerView:
-    """The view of an answer; `product_id` picks one of several products that carry the number."""
-    matches = tuple(match for match in answer.matches if match.product_id == product_id) or answer.matches
+    """The view of an answer; `picked` is one of several products that carry the number."""
+    matches = tuple(match for match in answer.matches if match.product_id == picked) or answer.matches
     matches = tuple(sorted(matches, key=lambda match: URGENCY[match.status])) if matches[1:] else matches
     kind = "choose" if matches[1:] else matches[0].status if matches else "unknown"
     hint = answer.hint if house.only_own_serials or answer.hint == "check_pair" else ""
     return AnswerView(
-        locale=locale,
+        locale=words.lang,
         kind=kind,
         house=house,
         matches=tuple(replace(match, position=_NOWHERE) for match in matches),
         models=models if kind == "unknown" else (),
         hint=hint,
-        length=sum(map(str.isalnum, answer.number)) if hint == "length" else 0,
+        length=_length(answer) if hint == "length" else 0,
         is_batch_code=answer.is_batch_code,
         is_old=answer.spoken_for.is_old,
     )

@@ -12,10 +12,10 @@ from ledger.digital_link import Link, NotADigitalLink, parse
 from ledger.recall.answer import SpokenFor
 from ledger.recall.hazards import hazard_of
 from portal.address import as_segment, number_after, raw_path, readable
-from portal.answer_page import AnswerPages, seal_slots, view_of
+from portal.answer_page import AnswerPages, seal_slots
 from portal.language import negotiated, offered, speak
 from portal.services import House, Notice, current
-from translations import Words, mark
+from translations import Words, mark, words_for
 
 buyer = Blueprint("buyer", __name__)
 PAGES = "lotproof-answer-pages"
@@ -79,10 +79,9 @@ def answer_scanned(number: str) -> Response:  # read from the raw path, where %2
 def answer_digital_link(rest: str) -> Response:  # read from the raw path, where %2F is no slash
     """The answer to a GS1 Digital Link. 400 where it is none."""
     tag = negotiated()
-    words = speak(tag)
     link = parse(raw_path(request.environ))
     number = link.serial or link.batch
-    return _negotiated(_answer_page(tag, number, link.gtin) if number else _ask_page(words))
+    return _negotiated(_answer_page(tag, number, link.gtin) if number else _ask_page(speak(tag)))
 
 
 @buyer.get("/<language:locale>/s/<number:number>")
@@ -140,15 +139,15 @@ def _sold_between(words: Words, found: Notice) -> str:
 
 
 def _answer_page(tag: str, number: str, gtin: str | None = None) -> Response:
-    services = current()
-    words = speak(tag)
     if not number:
-        return _ask_page(words)
+        return _ask_page(speak(tag))
+    services = current()
     answer = services.find_answer(number, gtin)
     models = services.recalled_models() if not answer.matches else ()
-    view = view_of(tag, answer, services.house(), models, request.args.get("product"))
+    picked = request.args.get("product") if request.environ["QUERY_STRING"] else None
     pages = cast(AnswerPages, current_app.extensions[PAGES])
-    return Response(pages.page(words, answer, view), content_type="text/html; charset=utf-8")
+    page = pages.page(words_for(tag, "buyer"), answer, services.house(), models, picked)
+    return Response(page, content_type="text/html; charset=utf-8")
 
 
 def _ask_page(words: Words, *, problem: str = "", typed: str = "") -> Response:

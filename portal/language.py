@@ -35,8 +35,9 @@ def negotiated(prefix: str | None = None) -> str:
     """The tag for this request: the address's, else the saved choice, else what the browser prefers."""
     if prefix is not None:
         return prefix
-    accepted = request.environ.get("HTTP_ACCEPT_LANGUAGE", "")
-    return choose(None, request.cookies.get(COOKIE), accepted, offered())
+    environ = request.environ
+    saved = request.cookies.get(COOKIE) if "HTTP_COOKIE" in environ else None
+    return choose(None, saved, environ.get("HTTP_ACCEPT_LANGUAGE", ""), offered())
 
 
 def speak(tag: str, domain: str = "buyer") -> Words:
@@ -64,8 +65,8 @@ def change_language(locale: str) -> Response:
     return response
 
 
-def _languages() -> tuple[tuple[str, str, str], ...]:
-    return tuple((one.tag, one.name, one.direction) for one in catalogues().offering("buyer"))
+def _languages() -> tuple[tuple[str, str], ...]:
+    return tuple((one.tag, one.name) for one in catalogues().offering("buyer"))
 
 
 def _text(msgid: str, **values: Any) -> str:

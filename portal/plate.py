@@ -12,11 +12,10 @@ def plate(shown: str, *, is_own_serial: bool) -> Markup:
     """
     if not is_own_serial:
         return Markup('<bdi class="plate plate-plain" dir="ltr"><span>{}</span></bdi>').format(shown)
-    cells = "<i>-</i>".join(f"<span>{escape(cell)}</span>" for cell in _cells(shown))
-    return Markup(f'<bdi class="plate" dir="ltr">{cells}</bdi>')  # noqa: S704  # every cell is escaped above
+    grouped = shown if "-" in shown else "-".join(_cells(shown))
+    cells = str(escape(grouped)).replace("-", "</span><i>-</i><span>")
+    return Markup(f'<bdi class="plate" dir="ltr"><span>{cells}</span></bdi>')  # noqa: S704  # escaped above
 
 
 def _cells(shown: str) -> list[str]:
-    if "-" in shown:
-        return shown.split("-")
     return [shown[start : start + GROUP] for start in range(0, len(shown), GROUP)]

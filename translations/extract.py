@@ -25,8 +25,14 @@ SOURCES = {
     "console": (*SHARED, "portal/templates/console/**/*.html", "portal/console/**/*.py"),
     "labels": ("translations/label_lines.py",),
 }
-# In shared files, words that only one domain's pages can say: a console need not translate the buyer's.
-ONLY = {"portal/buyer.py": "buyer", "portal/answer_page.py": "buyer", "portal/claims.py": "buyer"}
+# Among the shared files, those that only a buyer's pages speak from: a console need not translate them.
+ONLY = {
+    "portal/answer_page.py": "buyer",
+    "portal/buyer.py": "buyer",
+    "portal/claims.py": "buyer",
+    "portal/error_pages.py": "buyer",
+    "portal/templates/error.html": "buyer",
+}
 TEMPLATE_KEYWORDS = ("_", "ngettext", "pgettext")
 
 
