@@ -31,6 +31,8 @@ HEADERS = (
     ("Referrer-Policy", "no-referrer"),
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
+    # An answer of yesterday, shown from a cache, would hide the recall of this morning.
+    ("Cache-Control", "no-cache"),
 )
 
 
@@ -74,7 +76,7 @@ def create_app(services: Services, *, secret_key: str) -> Flask:
 def with_headers(wsgi_app: WSGIApplication) -> WSGIApplication:
     """Adds HEADERS to every response, errors and static files included, unless a view has set its own.
 
-    Below Flask, because checking five constant strings at each response costs a tenth of an answer.
+    Below Flask, because checking a few constant strings at each response costs a tenth of an answer.
     """
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -542,6 +542,20 @@ def test_every_response_forbids_what_no_page_of_ours_does(client: FlaskClient, p
     assert response.headers["Referrer-Policy"] == "no-referrer"
 
 
+def test_no_cache_may_keep_an_answer_but_any_may_keep_the_style_sheet(client: FlaskClient) -> None:
+    assert client.get("/en/s/R3HV-8N6P-FD5Y-NW").headers["Cache-Control"] == "no-cache"
+    sheet = re.search(r'href="(/static/[^"]+)"', client.get("/en/").text)
+    assert sheet is not None
+    response = client.get(sheet[1])
+    response.close()
+    assert response.headers.getlist("Cache-Control") == ["public, max-age=31536000"]
+
+
+def test_an_answer_sets_no_cookie(client: FlaskClient) -> None:
+    for path in ("/s/7KQ4-M9TX-C2WH-E3", "/de/s/NOBODY", "/01/09506000134352/21/1"):
+        assert "Set-Cookie" not in client.get(path).headers
+
+
 @pytest.mark.parametrize("path", ["/en/", "/en/s/7KQ4-M9TX-C2WH-E3", "/en/recalls/R-2026-01", "/en/help/hot"])
 def test_no_page_needs_a_script_or_an_inline_style(client: FlaskClient, path: str) -> None:
     page = read(client, path)
