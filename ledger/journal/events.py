@@ -8,7 +8,7 @@ status_map     the root of the recall status map and its version: one row
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Column, Integer, MetaData, String, Table, bindparam, insert, select
+from sqlalchemy import CheckConstraint, Column, Integer, MetaData, String, Table
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ledger.journal.registry import Event, MapChange, Noun, Recorded, State
@@ -100,8 +100,11 @@ _PUT_MAP = _PUT_MAP.on_conflict_do_update(
     index_elements=["only"],
     set_={name: _PUT_MAP.excluded[name] for name in ("version", "root", "leaves")},
 )
-_INSERT_REQUEST = insert(requests)
-_HAS_REQUEST = select(requests.c.first).where(requests.c.key == bindparam("key"))
+_PUT_REQUEST = upsert(requests)
+_PUT_REQUEST = _PUT_REQUEST.on_conflict_do_update(  # a request whose entries a rebuild's chunk cut in two
+    index_elements=["key"],
+    set_={"count": _PUT_REQUEST.excluded.first + _PUT_REQUEST.excluded.count - requests.c.first},
+)
 
 
 @LINKS.observes
@@ -117,7 +120,7 @@ def apply_links(state: State, recorded: Sequence[Recorded[Any]]) -> None:
     if heads:
         state.connection.execute(_PUT_HEAD, [{"subject": s, "last": i} for s, i in heads.items()])
     if answered:
-        _put_requests(state, answered)
+        state.connection.execute(_PUT_REQUEST, list(answered.values()))
 
 
 @STATUS_MAP.observes
@@ -135,22 +138,6 @@ def _count(answered: dict[str, dict[str, object]], request: tuple[str, str], ind
         answered[key]["count"] = index - int(str(answered[key]["first"])) + 1
     else:
         answered[key] = {"key": key, "body": body, "first": index, "count": 1}
-
-
-def _put_requests(state: State, answered: dict[str, dict[str, object]]) -> None:
-    """Insert the requests; a request whose entries a rebuild cut in two is lengthened."""
-    fresh = []
-    for key, row in answered.items():
-        first = state.connection.execute(_HAS_REQUEST, {"key": key}).scalar()
-        if first is None:
-            fresh.append(row)
-        else:
-            last = int(str(row["first"])) + int(str(row["count"])) - 1
-            state.connection.execute(
-                requests.update().where(requests.c.key == key).values(count=last - first + 1)
-            )
-    if fresh:
-        state.connection.execute(_INSERT_REQUEST, fresh)
 
 
 def _map_after(event: Event) -> dict[str, object] | None:

@@ -6,7 +6,8 @@ advance the guard. Only then is anything answered or served.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 import orjson
@@ -25,6 +26,7 @@ from ledger.log.tiles import Edge
 from ledger.moments import parse_moment
 
 SEALER = "system:log"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CATCH_UP_ENTRIES = 4_096  # more than that is quicker read from the tiles
 
 
@@ -68,11 +70,15 @@ class Publisher:
         self._verifier = signer.verifier
         self._guard = guard
         self._random_bytes = random_bytes
+        self._guarded = Guarded(0, None)
         self._unpublished: str | None = None
         self._standing: Standing | None = None
+        self._prepared: str | None = None  # the checkpoint at which edge, leaf and last_at stand
+        self._log_subject = ""
         self._leaf = b""
         self.edge = Edge.empty()
         self.last_at: datetime | None = None
+        self._sealed: tuple[str, Edge, bytes, datetime] = ("", self.edge, b"", EPOCH)
 
     def prepare(self, connection: Connection) -> None:
         """Bring the edge up to the database, under the lock, and refuse to go on from a wrong place.
@@ -80,39 +86,46 @@ class Publisher:
         Raises LogBehindGuard, TreeDiffers, and what the guard raises.
         """
         self._unpublished = None  # of a group whose commit failed
-        self._refuse_behind(connection, self._guard.read())
-        newest = store.newest_checkpoint(connection)
-        if newest is None:
+        note = store.newest_note(connection)
+        self._guarded = self._guard.read()
+        if self._guarded.note != note and not _continues(connection, self._guarded):
+            newest = checkpoint_of(note).size if note else 0
+            raise LogBehindGuard(size=newest, published=self._guarded.size)
+        if note is None:
             self.edge, self.last_at, self._leaf = Edge.empty(), None, b""
-            return
-        if not 0 <= newest.size - self.edge.size <= CATCH_UP_ENTRIES or self.edge.size == 0:
+        elif note != self._prepared:
+            self._catch_up_edge(connection, checkpoint_of(note))
+        self._prepared = note
+
+    def _catch_up_edge(self, connection: Connection, newest: Checkpoint) -> None:
+        """Other processes' entries are caught up with by their leaves; after a long absence, by the tiles."""
+        behind = newest.size - self.edge.size
+        if self.edge.size and 0 <= behind <= CATCH_UP_ENTRIES:
+            self.edge, _ = self.edge.extend(store.read_leaves(connection, self.edge.size, newest.size))
+        else:
             self.edge = store.read_edge(connection)
-        elif newest.size > self.edge.size:
-            fresh = store.read_leaves(connection, self.edge.size, newest.size)
-            self.edge, _ = self.edge.extend(fresh)
         if self.edge.size != newest.size or self.edge.root() != newest.root:
-            self.edge = Edge.empty()
+            self.edge, self._prepared = Edge.empty(), None
             raise TreeDiffers(size=newest.size)
-        last = store.read_body(connection, newest.size - 1)
-        assert last is not None
         self._leaf = store.read_leaves(connection, newest.size - 1, newest.size)[0]
-        self.last_at = _at(last)
+        self.last_at = _at(store.read_body(connection, newest.size - 1))
 
     def seal(self, connection: Connection, drafts: Sequence[Draft], at: datetime) -> Recorded[StatusStated]:
         """Append the drafts and the stated map, sign the checkpoint; gives the stated event as recorded."""
         stated = _stated(connection)
-        subject = _log_subject(connection, drafts)
-        closing = Draft(
-            KIND_OF[StatusStated], encode(msgspec.to_builtins(stated)), (subject,), SEALER, at, None
-        )
-        rows = compose(connection, [*drafts, closing], self._leaf, self._random_bytes, self.edge.size)
-        store.append_entries(connection, self.edge.size, rows)
+        subject = self._subject(connection, drafts)
+        data = encode(msgspec.to_builtins(stated))
+        closing = Draft(KIND_OF[StatusStated], data, (subject,), SEALER, at, None)
+        start = self.edge.size
+        rows = compose(connection, [*drafts, closing], self._leaf, self._random_bytes, start)
+        store.append_entries(connection, start, rows)
         edge, full = self.edge.extend([leaf for leaf, _ in rows])
         store.append_tiles(connection, full)
         note = self._sign(Checkpoint(self._signer.name, edge.size, edge.root()))
         store.append_checkpoint(connection, edge.size, note)
+        # These move on only if the commit succeeds: `prepare` compares them with what it finds.
         self._unpublished = note
-        # The edge moves on only when the next `prepare` finds it in the database: a failed commit needs no undoing.
+        self._sealed = (note, edge, rows[-1][0], at)
         return Recorded(edge.size - 1, at, SEALER, (subject,), None, stated)
 
     def publish(self) -> None:
@@ -120,9 +133,8 @@ class Publisher:
         note, self._unpublished = self._unpublished, None
         if note is None:
             return
-        guarded = self._guard.read()
-        if guarded.note != note:
-            self._advance(guarded, note)
+        self._prepared, self.edge, self._leaf, self.last_at = self._sealed
+        self._advance(self._guarded, note)
 
     def standing(self, connection: Connection) -> Standing:
         """The newest checkpoint in this snapshot; advances a guard that a crash left behind.
@@ -133,37 +145,40 @@ class Publisher:
         if note is None:
             raise LookupError("nothing was published yet")
         guarded = self._guard.read()
-        is_old = guarded.note != note and not self._catch_up(connection, guarded, note)
+        is_old = guarded.note != note and not self._catch_up_guard(connection, guarded, note)
         cached = self._standing
         if cached is not None and cached.note == note and cached.is_old == is_old:
             return cached
-        checkpoint = Checkpoint.parse(split_note(note)[0])
-        last = store.read_body(connection, checkpoint.size - 1)
-        assert last is not None
-        self._standing = Standing(checkpoint.size, checkpoint.root.hex(), note, _at(last), is_old)
+        checkpoint = checkpoint_of(note)
+        as_of = _at(store.read_body(connection, checkpoint.size - 1))
+        self._standing = Standing(checkpoint.size, checkpoint.root.hex(), note, as_of, is_old)
         return self._standing
 
-    def _catch_up(self, connection: Connection, guarded: Guarded, note: str) -> bool:
-        """Whether `note` could be published: the guard's own checkpoint must be an earlier one of this log."""
-        published = Checkpoint.parse(split_note(note)[0]).size
-        if guarded.size > published:
+    def _catch_up_guard(self, connection: Connection, guarded: Guarded, note: str) -> bool:
+        """Whether `note` is or now becomes published: the guard must hold an earlier checkpoint of this log."""
+        if guarded.size > checkpoint_of(note).size:
             # Another process may have published past our snapshot; then ours is merely a moment older.
             return _is_overtaken(connection, guarded)
         if not _continues(connection, guarded):
             return False
-        return self._advance(guarded, note)
+        self._advance(guarded, note)
+        return True
 
-    def _advance(self, guarded: Guarded, note: str) -> bool:
+    def _advance(self, guarded: Guarded, note: str) -> None:
+        """Advance the guard, unless somebody was quicker with this checkpoint or a later one of this log."""
         try:
             self._guard.swap(guarded, note)
         except GuardMoved:
-            return True  # somebody else was quicker, with this checkpoint or a later one
-        return True
+            if self._guard.read().size < checkpoint_of(note).size:
+                raise
 
-    def _refuse_behind(self, connection: Connection, guarded: Guarded) -> None:
-        if not _continues(connection, guarded):
-            newest = store.newest_checkpoint(connection)
-            raise LogBehindGuard(size=newest.size if newest else 0, published=guarded.size)
+    def _subject(self, connection: Connection, drafts: Sequence[Draft]) -> str:
+        """`log:ID` as the first entry names it."""
+        if not self._log_subject:
+            first = store.read_body(connection, 0)
+            data = orjson.loads(first)["data"] if first else orjson.loads(drafts[0].data)
+            self._log_subject = f"log:{data['log']}"
+        return self._log_subject
 
     def _sign(self, checkpoint: Checkpoint) -> str:
         note = sign_note(checkpoint.format(), self._signer)
@@ -173,10 +188,8 @@ class Publisher:
 
 def _continues(connection: Connection, guarded: Guarded) -> bool:
     """Whether what the guard holds is a checkpoint of this log, so that the log goes on from it."""
-    if guarded.note is None:
-        first = store.first_checkpoint_size(connection)
-        newest = store.newest_checkpoint(connection)
-        return newest is None or first == newest.size
+    if guarded.note is None:  # a crash right after the log was made; later an empty guard is a wrong one
+        return store.count_checkpoints(connection) <= 1
     return store.note_at(connection, guarded.size) == guarded.note
 
 
@@ -190,12 +203,12 @@ def _stated(connection: Connection) -> StatusStated:
     return StatusStated(map=StatedMap(leaves=state.leaves, root=state.root, version=state.version))
 
 
-def _log_subject(connection: Connection, drafts: Sequence[Draft]) -> str:
-    """`log:ID` as the first entry names it."""
-    first = store.read_body(connection, 0)
-    data = drafts[0].data if first is None else orjson.dumps(orjson.loads(first)["data"])
-    return f"log:{orjson.loads(data)['log']}"
+@lru_cache(maxsize=16)
+def checkpoint_of(note: str) -> Checkpoint:
+    """The checkpoint that a signed note holds, its signature not checked again."""
+    return Checkpoint.parse(split_note(note)[0])
 
 
-def _at(body: bytes) -> datetime:
+def _at(body: bytes | None) -> datetime:
+    assert body is not None  # a checkpoint's last entry was committed with it
     return parse_moment(orjson.loads(body)["at"])

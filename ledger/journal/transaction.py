@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -156,15 +157,22 @@ def check_free_text(request: object) -> None:
 def _free_texts(request: object) -> Iterator[tuple[str, str]]:
     if not isinstance(request, msgspec.Struct):
         return
-    for one in msgspec.structs.fields(request):
-        value = getattr(request, one.name)
-        if isinstance(value, msgspec.Struct):
+    for name, is_free_text in _fields(type(request)):
+        value = getattr(request, name)
+        if isinstance(value, str):
+            if is_free_text:
+                yield name, value
+        elif isinstance(value, msgspec.Struct):
             yield from _free_texts(value)
         elif isinstance(value, list | tuple):
             for item in value:
                 yield from _free_texts(item)
-        elif isinstance(value, str) and extras(one.type).get("free_text"):
-            yield one.name, value
+
+
+@cache
+def _fields(kind: type[msgspec.Struct]) -> tuple[tuple[str, bool], ...]:
+    """Names of a request's fields, and whether each is free text."""
+    return tuple((one.name, bool(extras(one.type).get("free_text"))) for one in msgspec.structs.fields(kind))
 
 
 def compose(

@@ -16,6 +16,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from ledger.errors import LedgerError
@@ -128,6 +129,7 @@ def _format_slot(guarded: Guarded) -> bytes:
     return slot.ljust(SLOT_BYTES, b"\0")
 
 
+@lru_cache(maxsize=8)  # readers look at the same two slots again and again
 def _parse_slot(data: bytes) -> Guarded | None:
     parts = data.rstrip(b"\0").split(b"\n", 3)
     if len(parts) != 4 or parts[0] != FORMAT.encode() or not parts[1].isdigit():
