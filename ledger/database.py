@@ -4,14 +4,15 @@ Three databases, each its own file and its own history of migrations: `lotproof.
 derived from it), `state.db` (secrets of accounts, sessions, leases: no evidence) and `vault.db` (personal data).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, insert
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 30_000
@@ -80,6 +81,29 @@ def savepoint(connection: Connection) -> Iterator[None]:
         connection.exec_driver_sql("RELEASE command")
         raise
     connection.exec_driver_sql("RELEASE command")
+
+
+@cache
+def insert_into(table: Table) -> Insert:
+    """`INSERT` for rows as dicts, made once: building a statement costs as much as running it."""
+    return insert(table)
+
+
+def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert many rows, their values in the order of the table's columns, as the driver takes them.
+
+    For bulk: SQLAlchemy's own executemany looks at every value again, which costs more than the insert.
+    """
+    if rows:
+        connection.exec_driver_sql(_insert_sql(table, connection.dialect.paramstyle), list(rows))
+
+
+@cache
+def _insert_sql(table: Table, paramstyle: str) -> str:
+    mark = "?" if paramstyle == "qmark" else "%s"
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    marks = ", ".join(mark for _ in table.columns)
+    return f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608 - names of our own tables
 
 
 def migrate(engine: Engine, history: str) -> None:

@@ -13,8 +13,9 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
-from sqlalchemy import Column, Connection, Index, Integer, String, Table, insert, select, update
+from sqlalchemy import Column, Connection, Index, Integer, String, Table, select, update
 
+from ledger.database import insert_into
 from ledger.journal.fields import Code, Country, Prose, ask
 from ledger.journal.registry import Event, Noun, Recorded, Request, State, command
 from ledger.journal.transaction import Tx
@@ -115,9 +116,9 @@ class ClaimSettled(Event, frozen=True):
 
 @CLAIM.applies(ClaimOpened)
 def apply_opened(state: State, entries: Sequence[Recorded[ClaimOpened]]) -> None:
-    state.connection.execute(insert(claims), [_claim_row(one) for one in entries])
+    state.connection.execute(insert_into(claims), [_claim_row(one) for one in entries])
     named = [{"claim": one.event.claim, "recall": recall} for one in entries for recall in one.event.recalls]
-    state.connection.execute(insert(claim_recalls), named)
+    state.connection.execute(insert_into(claim_recalls), named)
 
 
 def _claim_row(one: Recorded[ClaimOpened]) -> dict[str, object]:

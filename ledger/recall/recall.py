@@ -19,11 +19,11 @@ from sqlalchemy import (
     String,
     Table,
     delete,
-    insert,
     select,
     update,
 )
 
+from ledger.database import insert_into
 from ledger.files import FileRef
 from ledger.journal.fields import Code, Prose, ask
 from ledger.journal.registry import Event, MapChange, Noun, Recorded, Request, State
@@ -180,7 +180,7 @@ def apply_drafted(state: State, entries: Sequence[Recorded[RecallDrafted]]) -> N
             "published_index": None,
             "recorded": one.index,
         }
-        state.connection.execute(insert(recalls), row)
+        state.connection.execute(insert_into(recalls), row)
         _insert_version(state, one, 1)
 
 
@@ -202,13 +202,13 @@ def _insert_version(
         "drafted_by": one.actor,
         "drafted": one.index,
     }
-    state.connection.execute(insert(recall_versions), row)
+    state.connection.execute(insert_into(recall_versions), row)
     named = {"recall": one.event.recall, "version": version}
     state.connection.execute(
-        insert(recall_batches), [{**named, "batch": batch} for batch in one.event.batches]
+        insert_into(recall_batches), [{**named, "batch": batch} for batch in one.event.batches]
     )
     if one.event.lots:
-        state.connection.execute(insert(recall_lots), [{**named, "lot": lot} for lot in one.event.lots])
+        state.connection.execute(insert_into(recall_lots), [{**named, "lot": lot} for lot in one.event.lots])
 
 
 @RECALL.applies(RecallApproved)
@@ -269,7 +269,7 @@ def _put_ranges(state: State, recall: str, scope: FileRef) -> None:
         {"recall": recall, "c": c, "start": start, "end": end}
         for c, start, end in parse_scope(state.read_file(scope.sha256))
     ]
-    state.connection.execute(insert(recall_ranges), rows)
+    state.connection.execute(insert_into(recall_ranges), rows)
 
 
 class DraftRecall(Request, frozen=True):

@@ -6,8 +6,9 @@ from datetime import date
 from typing import Annotated
 
 from msgspec import Meta, Struct
-from sqlalchemy import Column, Connection, Date, Index, Integer, String, Table, func, insert, select
+from sqlalchemy import Column, Connection, Date, Index, Integer, String, Table, func, select
 
+from ledger.database import insert_into
 from ledger.errors import NotFound, Refused
 from ledger.identifiers import check_foreign_code, search_key
 from ledger.journal.fields import Code, Positive, ask
@@ -112,8 +113,10 @@ class BatchProduced(Event, frozen=True):
 
 @BATCH.applies(BatchProduced)
 def apply_produced(state: State, entries: Sequence[Recorded[BatchProduced]]) -> None:
-    state.connection.execute(insert(batches), [_batch_row(one) for one in entries])
-    state.connection.execute(insert(batch_codes), [row for one in entries for row in _code_rows(one.event)])
+    state.connection.execute(insert_into(batches), [_batch_row(one) for one in entries])
+    state.connection.execute(
+        insert_into(batch_codes), [row for one in entries for row in _code_rows(one.event)]
+    )
     inputs = [
         {
             "batch": one.event.batch,
@@ -128,7 +131,7 @@ def apply_produced(state: State, entries: Sequence[Recorded[BatchProduced]]) -> 
         for number, consumed in enumerate(one.event.inputs)
     ]
     if inputs:
-        state.connection.execute(insert(batch_inputs), inputs)
+        state.connection.execute(insert_into(batch_inputs), inputs)
 
 
 def _code_rows(event: BatchProduced) -> list[dict[str, object]]:

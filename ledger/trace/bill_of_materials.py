@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from msgspec import Meta, Struct
-from sqlalchemy import Column, Connection, Integer, String, Table, insert, select
+from sqlalchemy import Column, Connection, Integer, String, Table, bindparam, select
 
+from ledger.database import insert_into
 from ledger.errors import NotFound, Refused
 from ledger.journal.fields import Code, Name, ask
 from ledger.journal.registry import Event, Noun, Recorded, Request, State, command
@@ -91,7 +92,7 @@ def apply_material(state: State, entries: Sequence[Recorded[MaterialRegistered]]
         {"id": one.event.material, "code": one.event.code, "name": one.event.name, "recorded": one.index}
         for one in entries
     ]
-    state.connection.execute(insert(materials), rows)
+    state.connection.execute(insert_into(materials), rows)
 
 
 @BILL_OF_MATERIALS.applies(BillOfMaterialsRevised)
@@ -110,7 +111,7 @@ def apply_revised(state: State, entries: Sequence[Recorded[BillOfMaterialsRevise
         for one in entries
         for number, line in enumerate(one.event.lines)
     ]
-    state.connection.execute(insert(bom_lines), rows)
+    state.connection.execute(insert_into(bom_lines), rows)
 
 
 class RegisterMaterial(Request, frozen=True):
@@ -171,10 +172,14 @@ class Material:
     recorded: int
 
 
+_BY_CODE = select(materials).where(
+    (materials.c.code == bindparam("code")) | (materials.c.id == bindparam("code"))
+)
+
+
 def find_material(connection: Connection, code: str) -> Material | None:
     """The material with this code or id, or None."""
-    wanted = (materials.c.code == code) | (materials.c.id == code)
-    row = connection.execute(select(materials).where(wanted)).first()
+    row = connection.execute(_BY_CODE, {"code": code}).first()
     return None if row is None else Material(*row)
 
 

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, select
 
-from ledger.database import reading
+from ledger.database import insert_into, reading
 from ledger.errors import LedgerError
 from ledger.files import FileRef
 from ledger.identifiers import new_id, new_serials
@@ -109,11 +109,11 @@ def stage(journal: Journal, units_key: bytes, serials: Sequence[str]) -> Staged:
 
 
 def _begin(connection: Connection, *, unit_set: str, begun: datetime) -> None:
-    connection.execute(insert(stagings), {"unit_set": unit_set, "begun": begun})
+    connection.execute(insert_into(stagings), {"unit_set": unit_set, "begun": begun})
 
 
 def _insert_rows(connection: Connection, *, rows: Sequence[dict[str, object]]) -> None:
-    connection.execute(insert(units), rows)
+    connection.execute(insert_into(units), rows)
 
 
 def unstage(journal: Journal, *unit_sets_left: str) -> None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Annotated
 
-from sqlalchemy import Column, Connection, Date, Integer, String, Table, insert, select
+from sqlalchemy import Column, Connection, Date, Integer, String, Table, bindparam, select
 
+from ledger.database import insert_into
 from ledger.errors import LedgerError, NotFound, Refused
 from ledger.journal.fields import Code, Name, ask
 from ledger.journal.registry import Event, Noun, Recorded, Request, State, command
@@ -80,7 +81,7 @@ def apply_received(state: State, entries: Sequence[Recorded[MaterialLotReceived]
         }
         for one in entries
     ]
-    state.connection.execute(insert(material_lots), rows)
+    state.connection.execute(insert_into(material_lots), rows)
 
 
 class ReceiveMaterialLot(Request, frozen=True):
@@ -145,10 +146,14 @@ class MaterialLot:
         return Quantity(self.amount, self.unit)
 
 
+_BY_CODE = select(material_lots).where(
+    (material_lots.c.code == bindparam("code")) | (material_lots.c.id == bindparam("code"))
+)
+
+
 def find_material_lot(connection: Connection, code: str) -> MaterialLot | None:
     """The lot with this code or id, or None."""
-    wanted = (material_lots.c.code == code) | (material_lots.c.id == code)
-    row = connection.execute(select(material_lots).where(wanted)).first()
+    row = connection.execute(_BY_CODE, {"code": code}).first()
     return None if row is None else MaterialLot(*row)
 
 

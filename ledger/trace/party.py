@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, insert, select
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, bindparam, select
 
+from ledger.database import insert_into
 from ledger.errors import NotFound, Refused
 from ledger.journal.fields import Code, Country, Name, ask
 from ledger.journal.registry import Event, Noun, Recorded, Request, State, command
@@ -63,7 +64,7 @@ def apply_registered(state: State, entries: Sequence[Recorded[PartyRegistered]])
         }
         for one in entries
     ]
-    state.connection.execute(insert(parties), rows)
+    state.connection.execute(insert_into(parties), rows)
 
 
 class RegisterParty(Request, frozen=True):
@@ -99,9 +100,12 @@ class Party:
     recorded: int
 
 
+_BY_CODE = select(parties).where(parties.c.code == bindparam("code"))
+
+
 def find_party(connection: Connection, code: str) -> Party | None:
     """The party with this code, or None."""
-    row = connection.execute(select(parties).where(parties.c.code == code)).first()
+    row = connection.execute(_BY_CODE, {"code": code}).first()
     return None if row is None else Party(*row)
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from msgspec import Meta
-from sqlalchemy import JSON, Column, Connection, Integer, String, Table, insert, select
+from sqlalchemy import JSON, Column, Connection, Integer, String, Table, bindparam, select
 
+from ledger.database import insert_into
 from ledger.errors import NotFound, Refused
 from ledger.files import FileRef
 from ledger.identifiers import gtin14
@@ -72,7 +73,7 @@ def apply_registered(state: State, entries: Sequence[Recorded[ProductRegistered]
         }
         for one in entries
     ]
-    state.connection.execute(insert(products), rows)
+    state.connection.execute(insert_into(products), rows)
 
 
 LabelLine = Annotated[str, Meta(min_length=1, max_length=60)]
@@ -132,10 +133,16 @@ class Product:
     recorded: int
 
 
+_BY_CODE = select(products).where(
+    (products.c.code == bindparam("code"))
+    | (products.c.gtin == bindparam("code"))
+    | (products.c.id == bindparam("code"))
+)
+
+
 def find_product(connection: Connection, code: str) -> Product | None:
     """The product with this code, GTIN (14 digits) or id, or None."""
-    wanted = (products.c.code == code) | (products.c.gtin == code) | (products.c.id == code)
-    row = connection.execute(select(products).where(wanted)).first()
+    row = connection.execute(_BY_CODE, {"code": code}).first()
     return None if row is None else Product(*row)
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from msgspec import Meta
-from sqlalchemy import Column, Connection, Index, Integer, String, Table, insert, select, update
+from sqlalchemy import Column, Connection, Index, Integer, String, Table, select, update
 
+from ledger.database import insert_into
 from ledger.errors import NotFound, Refused
 from ledger.journal.fields import Code, Prose, ask
 from ledger.journal.registry import Event, Noun, Recorded, Request, State, command
@@ -66,7 +67,7 @@ def apply_placed(state: State, entries: Sequence[Recorded[HoldPlaced]]) -> None:
         }
         for one in entries
     ]
-    state.connection.execute(insert(holds), rows)
+    state.connection.execute(insert_into(holds), rows)
 
 
 @QUALITY.applies(HoldReleased)

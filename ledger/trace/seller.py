@@ -16,10 +16,10 @@ from sqlalchemy import (
     String,
     Table,
     delete,
-    insert,
     select,
 )
 
+from ledger.database import insert_into
 from ledger.errors import LedgerError
 from ledger.journal.fields import Name, ask
 from ledger.journal.registry import Event, Noun, Recorded, Request, State, command
@@ -79,7 +79,7 @@ def apply_described(state: State, entries: Sequence[Recorded[SellerDescribed]]) 
         "zone": last.event.zone,
         "recorded": last.index,
     }
-    state.connection.execute(insert(sellers), row)
+    state.connection.execute(insert_into(sellers), row)
 
 
 class DescribeSeller(Request, frozen=True):

@@ -6,8 +6,9 @@ from datetime import date
 from typing import Annotated
 
 from msgspec import Meta, Struct
-from sqlalchemy import Column, Connection, Date, Index, Integer, String, Table, func, insert, select
+from sqlalchemy import Column, Connection, Date, Index, Integer, String, Table, func, select
 
+from ledger.database import insert_into
 from ledger.errors import Refused
 from ledger.journal.fields import Code, Country, Positive, ask
 from ledger.journal.registry import Event, Noun, Recorded, Request, State, command
@@ -100,8 +101,8 @@ def apply_sent(state: State, entries: Sequence[Recorded[ShipmentSent]]) -> None:
         for one in entries
         for number, line in enumerate(one.event.lines)
     ]
-    state.connection.execute(insert(shipments), rows)
-    state.connection.execute(insert(shipment_lines), lines)
+    state.connection.execute(insert_into(shipments), rows)
+    state.connection.execute(insert_into(shipment_lines), lines)
 
 
 class LineToShip(Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,8 +10,9 @@ from datetime import date
 from typing import Annotated, Literal
 
 from msgspec import Meta
-from sqlalchemy import Column, Connection, Date, Index, Integer, String, Table, insert, select, update
+from sqlalchemy import Column, Connection, Date, Index, Integer, String, Table, select, update
 
+from ledger.database import insert_into
 from ledger.errors import LedgerError, NotFound, Refused
 from ledger.files import FileRef
 from ledger.journal.fields import Code, Name, Prose, ask
@@ -145,7 +146,7 @@ def apply_proposed(state: State, entries: Sequence[Recorded[SubstitutionProposed
         }
         for one in entries
     ]
-    state.connection.execute(insert(substitutions), rows)
+    state.connection.execute(insert_into(substitutions), rows)
 
 
 def _decide(state: State, substitution: str, standing: Standing, index: int) -> None:
@@ -187,9 +188,9 @@ def apply_found(state: State, entries: Sequence[Recorded[SubstitutionFound]]) ->
         }
         for one in entries
     ]
-    state.connection.execute(insert(substitutions), rows)
+    state.connection.execute(insert_into(substitutions), rows)
     lots = [{"substitution": one.event.substitution, "lot": lot} for one in entries for lot in one.event.lots]
-    state.connection.execute(insert(substitution_lots), lots)
+    state.connection.execute(insert_into(substitution_lots), lots)
 
 
 class ProposeSubstitution(Request, frozen=True):

@@ -24,10 +24,10 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     select,
 )
 
+from ledger.database import insert_into
 from ledger.errors import LedgerError, Refused
 from ledger.files import FileRef
 from ledger.identifiers import search_key
@@ -120,7 +120,7 @@ def apply_commissioned(state: State, entries: Sequence[Recorded[UnitsCommissione
         staged = select(func.count()).select_from(units).where(units.c.unit_set == event.unit_set)
         if state.connection.execute(staged).scalar_one() != event.count:
             _fill(state, event)
-    state.connection.execute(insert(unit_sets), [_set_row(one) for one in entries])
+    state.connection.execute(insert_into(unit_sets), [_set_row(one) for one in entries])
 
 
 def _set_row(one: Recorded[UnitsCommissioned]) -> dict[str, object]:
@@ -142,7 +142,7 @@ def _fill(state: State, event: UnitsCommissioned) -> None:
     serials = parse_list(state.read_file(event.list_file.sha256))
     for start in range(0, len(serials), CHUNK_ROWS):
         rows = unit_rows(event.unit_set, start, serials[start : start + CHUNK_ROWS])
-        state.connection.execute(insert(units), rows)
+        state.connection.execute(insert_into(units), rows)
 
 
 def unit_rows(unit_set: str, start: int, serials: Sequence[str]) -> list[dict[str, object]]:

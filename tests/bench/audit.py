@@ -1,0 +1,205 @@
+"""The audit of a long log against a loop that reads and hashes its entries, in the same run.
+
+Entries are real ones of about 500 bytes, each about a subject of its own and one that is met again and again;
+every thousandth closes a checkpoint.
+"""
+
+import hashlib
+import json
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import Connection
+
+import ledger.nouns  # noqa: F401  # the registry, whole
+from ledger.audit.log import audit
+from ledger.database import connect, migrate, writing
+from ledger.files import Files
+from ledger.journal.events import FIRST_MAP_ROOT, LogOpened, StatedMap, StatusStated, subject_heads
+from ledger.journal.opening import FORMAT
+from ledger.journal.registry import KIND_OF, Event
+from ledger.log import store
+from ledger.log.canonical import encode
+from ledger.log.checkpoint import Checkpoint
+from ledger.log.entry import NO_PREVIOUS, format_entry
+from ledger.log.guard import Guard
+from ledger.log.merkle import leaf_hash
+from ledger.log.note import Signer, Verifier, sign_note
+from ledger.log.tiles import Edge
+from ledger.identifiers import ALPHABET
+from ledger.trace.party import PartyRegistered
+
+ORIGIN = "bench.example/log"
+GROUP_ENTRIES = 1_000
+FIRST_MAP = StatedMap(leaves=1, root=FIRST_MAP_ROOT, version=0)
+LOG = "log:" + "A" * 16
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: what, ours, theirs, and the least that ours may be of theirs."""
+
+    name: str
+    ours: float  # entries a second
+    raw: float
+    least: float
+    note: str = ""
+
+    @property
+    def ratio(self) -> float:
+        return self.ours / self.raw
+
+
+class _Filling:
+    """Appends entries as the journal would, many at once."""
+
+    def __init__(self, connection: Connection, signer: Signer) -> None:
+        self._connection = connection
+        self._signer = signer
+        self._edge = Edge.empty()
+        self._prev = NO_PREVIOUS
+        self._heads: dict[str, int] = {}
+
+    def group(self, events: list[tuple[Event, tuple[str, ...]]]) -> str:
+        """One group with its checkpoint; gives the note."""
+        start = self._edge.size
+        rows = [self._compose(start + place, *one) for place, one in enumerate(events)]
+        store.append_entries(self._connection, start, rows)
+        self._edge, full = self._edge.extend([leaf for leaf, _ in rows])
+        store.append_tiles(self._connection, full)
+        note = sign_note(Checkpoint(ORIGIN, self._edge.size, self._edge.root()).format(), self._signer)
+        store.append_checkpoint(self._connection, self._edge.size, note)
+        return note
+
+    def close(self) -> None:
+        """Write the heads."""
+        heads = [{"subject": subject, "last": last} for subject, last in self._heads.items()]
+        self._connection.execute(subject_heads.insert(), heads)
+
+    def _compose(self, index: int, event: Event, subjects: tuple[str, ...]) -> tuple[bytes, bytes]:
+        body = format_entry(
+            actor="account:" + "B" * 16,
+            at=f"2025-05-01T08:{index // 60_000 % 60:02}:{index // 1_000 % 60:02}.{index % 1_000:03}Z",
+            data=encode(msgspec.to_builtins(event)),
+            kind=KIND_OF[type(event)],
+            prev=self._prev,
+            request=b"null",
+            salt=os.urandom(16),
+            subjects={subject: self._heads.get(subject) for subject in sorted(subjects)},
+        )
+        self._heads.update(dict.fromkeys(subjects, index))
+        self._prev = leaf_hash(body)
+        return self._prev, body
+
+
+def make_log(folder: Path, size: int) -> None:
+    """A log of `size` entries in `folder`: lotproof.db, its guard and its key."""
+    signer = Signer.generate(ORIGIN)
+    (folder / "vkey").write_text(signer.verifier.to_text())
+    engine = connect(folder / "lotproof.db")
+    migrate(engine, "lotproof")
+    with writing(engine) as connection:
+        filling = _Filling(connection, signer)
+        for events in _groups(size, signer):
+            note = filling.group(events)
+        filling.close()
+    guard = Guard(folder / "guard")
+    guard.create()
+    guard.swap(guard.read(), note)
+    engine.dispose()
+
+
+def _groups(size: int, signer: Signer) -> Iterator[list[tuple[Event, tuple[str, ...]]]]:
+    opened = LogOpened(
+        demo=True,
+        format=FORMAT,
+        log="A" * 16,
+        map=FIRST_MAP,
+        origin=ORIGIN,
+        product="lotproof",
+        vkey=signer.verifier.to_text(),
+    )
+    first: list[tuple[Event, tuple[str, ...]]] = [(opened, (LOG,))]
+    for start in range(0, size, GROUP_ENTRIES):
+        end = min(start + GROUP_ENTRIES, size) - 1
+        middle: list[tuple[Event, tuple[str, ...]]] = [
+            (_party(index), (f"party:{_id(index)}", f"site:{_id(index % 97)}"))
+            for index in range(start + len(first), end)
+        ]
+        yield [*first, *middle, (StatusStated(map=FIRST_MAP), (LOG,))]
+        first = []
+
+
+def _party(index: int) -> PartyRegistered:
+    return PartyRegistered(
+        party=_id(index), code=f"P{index}", name="Baishan Cell Works, hall 3".ljust(60, "."), role="factory", country="CN"
+    )
+
+
+def _id(number: int) -> str:
+    letters = []
+    for _ in range(16):
+        number, rest = divmod(number, len(ALPHABET))
+        letters.append(ALPHABET[rest])
+    return "".join(letters)
+
+
+def raw_rate(database: Path) -> float:
+    """Entries a second of a loop that reads each body and hashes it, and does nothing else."""
+    connection = sqlite3.connect(database)
+    started, count = time.perf_counter(), 0
+    for leaf, body in connection.execute("SELECT leaf, body FROM log_entries ORDER BY position"):
+        assert hashlib.sha256(b"\0" + body).digest() == leaf
+        count += 1
+    connection.close()
+    return count / (time.perf_counter() - started)
+
+
+def audit_rate(folder: Path, workers: int) -> tuple[float, float]:
+    """(entries a second, peak resident megabytes of the largest process) of an audit in a new process."""
+    command = [sys.executable, "-m", "tests.bench.audit", str(folder), str(workers)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    rate, megabytes = json.loads(printed)
+    return rate, megabytes
+
+
+def measure(scale: float = 1.0) -> list[Row]:
+    """The rows of the table, for a million entries times `scale`."""
+    size = max(int(1_000_000 * scale), 3 * GROUP_ENTRIES)
+    with tempfile.TemporaryDirectory(prefix="lotproof-bench-") as name:
+        folder = Path(name)
+        make_log(folder, size)
+        raw_rate(folder / "lotproof.db")  # once unmeasured, for the disk's cache
+        rows = []
+        for workers, least in ((1, 0.25), (2, 0.4)):
+            raw = raw_rate(folder / "lotproof.db")
+            rate, megabytes = audit_rate(folder, workers)
+            cores = f"{workers} core" + "s" * (workers > 1)
+            rows.append(Row(f"audit of {size:,} entries, {cores}", rate, raw, least, f"{megabytes:.0f} MB"))
+        return rows
+
+
+def _audit_here(folder: Path, workers: int) -> None:
+    engine = connect(folder / "lotproof.db")
+    verifier = Verifier.parse((folder / "vkey").read_text())
+    started = time.perf_counter()
+    report = audit(engine, Files(folder / "files"), Guard(folder / "guard"), verifier, workers=workers)
+    seconds = time.perf_counter() - started
+    assert not report.findings, report.findings[:5]
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    largest = max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+    print(json.dumps([report.size / seconds, largest / 1024]))
+
+
+if __name__ == "__main__":
+    _audit_here(Path(sys.argv[1]), int(sys.argv[2]))
