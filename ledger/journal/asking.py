@@ -65,6 +65,7 @@ class BadAnswers(LedgerError):
     """Answers that are no request: all their problems, in the order of the questions."""
 
     message = "Some answers cannot be taken as they stand."
+    http_status = 400
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)

@@ -8,7 +8,9 @@ once, and the others find their answer. So a signature and three syncs are share
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -40,6 +42,7 @@ from ledger.log.guard import Guard
 from ledger.log.note import Signer
 
 MAX_GROUP = 64
+MAX_HELD_SECONDS = 0.03  # commands hold the lock for at most 50 ms
 T = TypeVar("T")
 
 
@@ -89,15 +92,16 @@ class Receipt:
         raise LookupError(cls.__name__)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Waiting:
-    """A command on its way through a group."""
+    """A command on its way through a group. Its thread sleeps on `woken` until it is answered or has to lead."""
 
     command: Command[Any]
     request: Any
     by: By
     digests: tuple[str, str] | None
     prepared: object
+    woken: threading.Event = field(default_factory=threading.Event)
     receipt: Receipt | None = None
     error: BaseException | None = None
 
@@ -145,9 +149,9 @@ class Journal:
         self._turnstile = turnstile
         self._clock = clock
         self._stamps = Stamps(clock, accept_long_silence=accept_long_silence)
-        self._waiting: list[_Waiting] = []
+        self._queue: deque[_Waiting] = deque()
         self._arriving = threading.Lock()
-        self._leading = threading.Lock()
+        self._is_led = False
 
     def write(self, command: Command[R], request: R, by: By) -> Receipt:
         """Run a command; gives what it recorded once that is published.
@@ -159,16 +163,22 @@ class Journal:
         prepared = command.prepare(self, request) if command.prepare else None
         waiting = _Waiting(command, request, by, _digests(command, request, by), prepared)
         with self._arriving:
-            self._waiting.append(waiting)
-        while not waiting.is_answered:
-            with self._leading:
-                if not waiting.is_answered:
-                    self._lead()
+            self._queue.append(waiting)
+            leads = not self._is_led
+            self._is_led = True
+        if not leads:
+            waiting.woken.wait()
+        if not waiting.is_answered:
+            self._lead()
         return waiting.answer()
 
     def seal(self) -> None:
         """Publish a checkpoint with nothing new in it, so that answers do not grow old by neglect."""
-        self._run([])
+        with self._arriving:
+            if self._is_led:
+                return  # a group is being sealed this moment
+            self._is_led = True
+        self._lead(empty=True)
 
     def recover(self) -> None:
         """Advance a guard that a crash left behind; refuse a database that is behind its guard."""
@@ -198,32 +208,57 @@ class Journal:
         with reading(self.engine) as connection:
             return read_recorded(connection, index)
 
-    def _lead(self) -> None:
-        with self._arriving:
-            group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
+    def _lead(self, *, empty: bool = False) -> None:
+        """Run one group, wake whoever it answered, and hand the lead to the first who still waits.
+
+        `empty` seals even if nobody waits, and its error is the caller's.
+        """
+        group: list[_Waiting] = []
         try:
-            self._run(group)
+            self._run(group, empty=empty)
         except BaseException as error:
             for waiting in group:
-                waiting.receipt = None
-                waiting.error = error
-            if not isinstance(error, Exception):
+                waiting.receipt, waiting.error = None, error
+            if empty or not isinstance(error, Exception):
                 raise
+        finally:
+            for waiting in group:
+                waiting.woken.set()
+            self._hand_over()
 
-    def _run(self, waiting: Sequence[_Waiting]) -> None:
-        """One group: all that succeed are sealed together; an error of the group itself is everybody's."""
+    def _hand_over(self) -> None:
+        with self._arriving:
+            self._is_led = bool(self._queue)
+            if self._queue:
+                self._queue[0].woken.set()
+
+    def _arrivals(self, group: list[_Waiting]) -> Iterator[_Waiting]:
+        """Whoever waits, also those who come while the group runs, until it is full or has held the lock long."""
+        until = time.monotonic() + MAX_HELD_SECONDS
+        while len(group) < MAX_GROUP and time.monotonic() < until:
+            with self._arriving:
+                if not self._queue:
+                    return
+                group.append(self._queue.popleft())
+            yield group[-1]
+
+    def _run(self, group: list[_Waiting], *, empty: bool) -> None:
+        """One group: all that succeed are sealed together; an error of the group itself is everybody's.
+
+        `group` is filled here, as late as can be: the more are sealed together, the less each costs.
+        """
         receipts: list[tuple[_Waiting, Receipt]] = []
         with self._turnstile.turn():
             with writing(self.engine) as connection:
                 self.publisher.prepare(connection)
-                group = _Group(self.publisher.edge.size, self.publisher.last_at)
-                for one in waiting:
+                sealing = _Group(self.publisher.edge.size, self.publisher.last_at)
+                for one in self._arrivals(group):
                     try:
-                        receipts.append((one, self._run_one(connection, group, one)))
-                    except Exception as error:  # noqa: BLE001 - each asker gets their own error; the others go on
+                        receipts.append((one, self._run_one(connection, sealing, one)))
+                    except Exception as error:  # noqa: BLE001 - each asker gets their own; the others go on
                         one.error = error
-                if group.drafts or not waiting:
-                    self._seal(connection, group)
+                if sealing.drafts or empty:
+                    self._seal(connection, sealing)
             # A crash here: the database is ahead of the guard; the next start or reader advances it.
             self.publisher.publish()
         for one, receipt in receipts:

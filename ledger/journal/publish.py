@@ -23,7 +23,7 @@ from ledger.log.checkpoint import Checkpoint
 from ledger.log.guard import Guard, Guarded, GuardMoved
 from ledger.log.note import Signer, open_note, sign_note, split_note
 from ledger.log.tiles import Edge
-from ledger.moments import parse_moment
+from ledger.moments import format_moment, parse_moment
 
 SEALER = "system:log"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -115,7 +115,7 @@ class Publisher:
         stated = _stated(connection)
         subject = self._subject(connection, drafts)
         data = encode(msgspec.to_builtins(stated))
-        closing = Draft(KIND_OF[StatusStated], data, (subject,), SEALER, at, None)
+        closing = Draft(KIND_OF[StatusStated], data, (subject,), SEALER, format_moment(at), None)
         start = self.edge.size
         rows = compose(connection, [*drafts, closing], self._leaf, self._random_bytes, start)
         store.append_entries(connection, start, rows)

@@ -8,6 +8,7 @@ import typing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -16,7 +17,7 @@ from sqlalchemy import Connection, Table
 from ledger.log.canonical import JSON
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """What happened; its fields are the keys of an entry's `data`."""
 
 
@@ -37,8 +38,7 @@ E = TypeVar("E", bound=Event)
 R = TypeVar("R", bound=Request)
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded(Generic[E_co]):
+class Recorded(msgspec.Struct, Generic[E_co], frozen=True, gc=False):
     """An event with its place in the log."""
 
     index: int
@@ -115,6 +115,7 @@ class Noun:
 
         def register(apply: Callable[[State, Sequence[Recorded[E]]], None]) -> Apply:
             self.appliers[cls] = apply
+            APPLIED_BY[cls] = self.name
             return apply
 
         return register
@@ -129,6 +130,7 @@ NOUNS: dict[str, Noun] = {}
 KINDS: dict[str, type[Event]] = {}
 KIND_OF: dict[type[Event], str] = {}
 NOUN_OF: dict[type[Event], Noun] = {}
+APPLIED_BY: dict[type[Event], str] = {}  # the noun whose `apply` takes events of this class
 COMMANDS: dict[str, "Command[Any]"] = {}
 
 
@@ -189,19 +191,24 @@ def apply_all(state: State, recorded: Sequence[Recorded[Any]], nouns: Sequence[N
     for noun in nouns:
         for observer in noun.observers:
             observer(state, recorded)
-        for apply, batch in _batches(noun, recorded):
-            apply(state, batch)
+    wanted = {noun.name for noun in nouns}
+    for own in _by_noun(recorded):
+        noun = NOUN_OF[type(own[0].event)]
+        if noun.name in wanted:
+            for apply, batch in _batches(noun, own):
+                apply(state, batch)
+
+
+def _by_noun(recorded: Sequence[Recorded[Any]]) -> Iterator[list[Recorded[Any]]]:
+    """The events of each noun that has an `apply` for them, in order. Nouns share no table: theirs is no order."""
+    found: dict[str, list[Recorded[Any]]] = {}
+    for one in recorded:
+        noun = APPLIED_BY.get(type(one.event))
+        if noun is not None:
+            found.setdefault(noun, []).append(one)
+    yield from found.values()
 
 
 def _batches(noun: Noun, recorded: Sequence[Recorded[Any]]) -> Iterator[tuple[Apply, list[Recorded[Any]]]]:
-    batch: list[Recorded[Any]] = []
-    for one in recorded:
-        cls = type(one.event)
-        if cls not in noun.appliers:
-            continue
-        if batch and type(batch[0].event) is not cls:
-            yield noun.appliers[type(batch[0].event)], batch
-            batch = []
-        batch.append(one)
-    if batch:
-        yield noun.appliers[type(batch[0].event)], batch
+    for cls, batch in groupby(recorded, key=lambda one: type(one.event)):
+        yield noun.appliers[cls], list(batch)

@@ -63,15 +63,14 @@ class MapState:
     leaves: int
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """An event on its way into the log: all but what depends on the entry before."""
 
     kind: str
     data: bytes
     subjects: tuple[str, ...]
     actor: str
-    at: datetime
+    at: str
     request: tuple[str, str] | None
 
 
@@ -91,6 +90,10 @@ class Tx:
     drafts: list[Draft] = field(default_factory=list)
     recorded: list[Recorded[Any]] = field(default_factory=list)
     _applied: int = 0
+    _at_text: str = ""
+
+    def __post_init__(self) -> None:
+        self._at_text = format_moment(self.at)
 
     def new_id(self) -> str:
         """A fresh random id of 16 characters."""
@@ -102,7 +105,9 @@ class Tx:
         Raises TooLong, StaleMap, or NotCanonical for text that cannot stand in an entry.
         """
         self._check_map(event)
-        unique = tuple(dict.fromkeys(subjects))
+        if len(subjects) == 1:
+            return self._add(event, subjects)
+        unique = tuple(sorted(set(subjects)))  # as an entry gives them back
         index = self._add(event, unique[:MAX_SUBJECTS])
         for start in range(MAX_SUBJECTS, len(unique), MAX_SUBJECTS):
             self._add(SubjectsContinued(of=index), unique[start : start + MAX_SUBJECTS])
@@ -120,14 +125,13 @@ class Tx:
         self.flush()
         return read_map(self.connection)
 
-    def _add(self, event: Event, about: tuple[str, ...]) -> int:
+    def _add(self, event: Event, subjects: tuple[str, ...]) -> int:
         index = self.next_index
-        subjects = tuple(sorted(about))  # as an entry gives them back
         kind = KIND_OF[type(event)]
         data = encode(msgspec.to_builtins(event))
         if len(data) > MAX_DATA_BYTES:
             raise TooLong(size=len(data), limit=MAX_DATA_BYTES)
-        self.drafts.append(Draft(kind, data, subjects, self.actor, self.at, self.request))
+        self.drafts.append(Draft(kind, data, subjects, self.actor, self._at_text, self.request))
         self.recorded.append(Recorded(index, self.at, self.actor, subjects, self.request, event))
         self.next_index += 1
         return index
@@ -190,7 +194,7 @@ def compose(
     for offset, draft in enumerate(drafts):
         body = format_entry(
             actor=draft.actor,
-            at=format_moment(draft.at),
+            at=draft.at,
             data=draft.data,
             kind=draft.kind,
             prev=prev,
@@ -198,7 +202,8 @@ def compose(
             salt=salts[16 * offset : 16 * offset + 16],
             subjects={subject: heads.get(subject) for subject in draft.subjects},
         )
-        heads.update(dict.fromkeys(draft.subjects, start + offset))
+        for subject in draft.subjects:
+            heads[subject] = start + offset
         prev = leaf_hash(body)
         rows.append((prev, body))
     return rows
