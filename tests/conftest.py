@@ -1,11 +1,13 @@
 """What every test may lean on, and the rule that nothing is skipped unseen."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.world import World
 
 ROOT = Path(__file__).parent.parent
 VECTORS = ROOT.parent / "shared" / "vectors"
@@ -24,6 +26,22 @@ def vectors() -> Path:
     if not VECTORS.is_dir():
         pytest.skip(NO_VECTORS)
     return VECTORS
+
+
+@pytest.fixture(scope="session")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an empty ledger that is only ever copied."""
+    folder = tmp_path_factory.mktemp("blank") / "var"
+    World.begin(folder).close()
+    return folder
+
+
+@pytest.fixture
+def world(blank: Path, tmp_path: Path) -> Iterator[World]:
+    """An empty world (`tests.world`), closed at the end."""
+    begun = World.begin_as(blank, tmp_path / "var")
+    yield begun
+    begun.close()
 
 
 def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
