@@ -14,7 +14,11 @@ def format_moment(moment: datetime) -> str:
 def parse_moment(text: str) -> datetime:
     """The time that `format_moment` wrote. Raises ValueError for any other form."""
     moment = datetime.fromisoformat(text)
-    if format_moment(moment) != text:
+    try:
+        is_ours = format_moment(moment) == text
+    except OverflowError as error:  # the first or the last day of all years, in another zone
+        raise ValueError(f"out of range: {text!r}") from error
+    if not is_ours:
         raise ValueError(f"not a time in UTC with milliseconds and Z: {text!r}")
     return moment
 
