@@ -259,8 +259,10 @@ class Journal:
                         one.error = error
                 if sealing.drafts or empty:
                     self._seal(connection, sealing)
-            # A crash here: the database is ahead of the guard; the next start or reader advances it.
-            self.publisher.publish()
+            published = self.publisher.committed()
+        # A crash here: the database is ahead of the guard; the next start or reader advances it. The turn is
+        # given on before the guard is synced: whoever comes next seals past us, and a guard past us holds us too.
+        self.publisher.publish(published)
         for one, receipt in receipts:
             one.receipt = receipt
 

@@ -6,7 +6,7 @@ advance the guard. Only then is anything answered or served.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 
 import msgspec
@@ -26,8 +26,7 @@ from ledger.log.tiles import Edge
 from ledger.moments import format_moment, parse_moment
 
 SEALER = "system:log"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-CATCH_UP_ENTRIES = 4_096  # more than that is quicker read from the tiles
+CATCH_UP_ENTRIES = 512  # more than that is quicker read from the tiles
 
 
 class LogBehindGuard(LedgerError):
@@ -78,7 +77,8 @@ class Publisher:
         self._leaf = b""
         self.edge = Edge.empty()
         self.last_at: datetime | None = None
-        self._sealed: tuple[str, Edge, bytes, datetime] = ("", self.edge, b"", EPOCH)
+        self._stated: StatusStated | None = None  # what the last checkpoint's last entry says
+        self._sealed: tuple[str | None, Edge, bytes, datetime | None, StatusStated | None]
 
     def prepare(self, connection: Connection) -> None:
         """Bring the edge up to the database, under the lock, and refuse to go on from a wrong place.
@@ -86,33 +86,39 @@ class Publisher:
         Raises LogBehindGuard, TreeDiffers, and what the guard raises.
         """
         self._unpublished = None  # of a group whose commit failed
-        note = store.newest_note(connection)
         self._guarded = self._guard.read()
-        if self._guarded.note != note and not _continues(connection, self._guarded):
+        published = store.notes_from(connection, self._guarded.size)
+        note = published[-1] if published else store.newest_note(connection)
+        if self._guarded.note not in published[:1] and not _is_first(connection, self._guarded):
             newest = checkpoint_of(note).size if note else 0
             raise LogBehindGuard(size=newest, published=self._guarded.size)
         if note is None:
-            self.edge, self.last_at, self._leaf = Edge.empty(), None, b""
+            self.edge, self.last_at, self._leaf, self._stated = Edge.empty(), None, b"", None
         elif note != self._prepared:
             self._catch_up_edge(connection, checkpoint_of(note))
         self._prepared = note
 
     def _catch_up_edge(self, connection: Connection, newest: Checkpoint) -> None:
-        """Other processes' entries are caught up with by their leaves; after a long absence, by the tiles."""
-        behind = newest.size - self.edge.size
-        if self.edge.size and 0 <= behind <= CATCH_UP_ENTRIES:
-            self.edge, _ = self.edge.extend(store.read_leaves(connection, self.edge.size, newest.size))
+        """Other processes' entries are caught up with one by one; after a long absence, by the tiles."""
+        if self.edge.size and 0 < newest.size - self.edge.size <= CATCH_UP_ENTRIES:
+            rows = store.read_entries(connection, self.edge.size, newest.size)
+            self.edge, _ = self.edge.extend([leaf for leaf, _ in rows])
         else:
             self.edge = store.read_edge(connection)
+            rows = store.read_entries(connection, newest.size - 1, newest.size)
         if self.edge.size != newest.size or self.edge.root() != newest.root:
             self.edge, self._prepared = Edge.empty(), None
             raise TreeDiffers(size=newest.size)
-        self._leaf = store.read_leaves(connection, newest.size - 1, newest.size)[0]
-        self.last_at = _at(store.read_body(connection, newest.size - 1))
+        self._leaf, last = rows[-1]
+        self.last_at, self._stated = _at(last), _stated_in(last)
 
     def seal(self, connection: Connection, drafts: Sequence[Draft], at: datetime) -> Recorded[StatusStated]:
-        """Append the drafts and the stated map, sign the checkpoint; gives the stated event as recorded."""
-        stated = _stated(connection)
+        """Append the drafts and the stated map, sign the checkpoint; gives the stated event as recorded.
+
+        The map is the one of the last checkpoint unless a draft changed it: the journal's row knows.
+        """
+        changed = self._stated is None or any(draft.changes_map for draft in drafts)
+        stated = _stated_now(connection) if changed or self._stated is None else self._stated
         subject = self._subject(connection, drafts)
         data = encode(msgspec.to_builtins(stated))
         closing = Draft(KIND_OF[StatusStated], data, (subject,), SEALER, format_moment(at), None)
@@ -123,18 +129,21 @@ class Publisher:
         store.append_tiles(connection, full)
         note = self._sign(Checkpoint(self._signer.name, edge.size, edge.root()))
         store.append_checkpoint(connection, edge.size, note)
-        # These move on only if the commit succeeds: `prepare` compares them with what it finds.
+        # These move on only if the commit succeeds: `committed` takes them over.
         self._unpublished = note
-        self._sealed = (note, edge, rows[-1][0], at)
+        self._sealed = (note, edge, rows[-1][0], at, stated)
         return Recorded(edge.size - 1, at, SEALER, (subject,), None, stated)
 
-    def publish(self) -> None:
-        """Put the checkpoint that was just committed into the guard."""
-        note, self._unpublished = self._unpublished, None
-        if note is None:
-            return
-        self._prepared, self.edge, self._leaf, self.last_at = self._sealed
-        self._advance(self._guarded, note)
+    def committed(self) -> str | None:
+        """The checkpoint that was just committed, or None if nothing was sealed; the edge moves on to it."""
+        if self._unpublished is not None:
+            self._prepared, self.edge, self._leaf, self.last_at, self._stated = self._sealed
+        return self._unpublished
+
+    def publish(self, note: str | None) -> None:
+        """Have the guard hold this checkpoint, or a later one of this log."""
+        if note is not None:
+            self._advance(self._guarded, note)
 
     def standing(self, connection: Connection) -> Standing:
         """The newest checkpoint in this snapshot; advances a guard that a crash left behind.
@@ -165,12 +174,14 @@ class Publisher:
         return True
 
     def _advance(self, guarded: Guarded, note: str) -> None:
-        """Advance the guard, unless somebody was quicker with this checkpoint or a later one of this log."""
-        try:
-            self._guard.swap(guarded, note)
-        except GuardMoved:
-            if self._guard.read().size < checkpoint_of(note).size:
-                raise
+        """Advance the guard, unless it holds this checkpoint or a later one: then somebody was quicker."""
+        wanted = checkpoint_of(note).size
+        while guarded.size < wanted:
+            try:
+                self._guard.swap(guarded, note)
+                return
+            except GuardMoved:
+                guarded = self._guard.read()
 
     def _subject(self, connection: Connection, drafts: Sequence[Draft]) -> str:
         """`log:ID` as the first entry names it."""
@@ -188,9 +199,12 @@ class Publisher:
 
 def _continues(connection: Connection, guarded: Guarded) -> bool:
     """Whether what the guard holds is a checkpoint of this log, so that the log goes on from it."""
-    if guarded.note is None:  # a crash right after the log was made; later an empty guard is a wrong one
-        return store.count_checkpoints(connection) <= 1
-    return store.note_at(connection, guarded.size) == guarded.note
+    return store.note_at(connection, guarded.size) == guarded.note or _is_first(connection, guarded)
+
+
+def _is_first(connection: Connection, guarded: Guarded) -> bool:
+    """Whether the guard is empty because the log was made this moment; later an empty guard is a wrong one."""
+    return guarded.note is None and store.count_checkpoints(connection) <= 1
 
 
 def _is_overtaken(connection: Connection, guarded: Guarded) -> bool:
@@ -198,7 +212,7 @@ def _is_overtaken(connection: Connection, guarded: Guarded) -> bool:
         return store.note_at(fresh, guarded.size) == guarded.note
 
 
-def _stated(connection: Connection) -> StatusStated:
+def _stated_now(connection: Connection) -> StatusStated:
     state = read_map(connection)
     return StatusStated(map=StatedMap(leaves=state.leaves, root=state.root, version=state.version))
 
@@ -207,6 +221,14 @@ def _stated(connection: Connection) -> StatusStated:
 def checkpoint_of(note: str) -> Checkpoint:
     """The checkpoint that a signed note holds, its signature not checked again."""
     return Checkpoint.parse(split_note(note)[0])
+
+
+def _stated_in(body: bytes) -> StatusStated | None:
+    """What a checkpoint's last entry states; the very first may be cut off by a crash."""
+    value = orjson.loads(body)
+    if value["kind"] != KIND_OF[StatusStated]:
+        return None
+    return msgspec.convert(value["data"], StatusStated)
 
 
 def _at(body: bytes | None) -> datetime:

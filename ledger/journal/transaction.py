@@ -72,6 +72,7 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
     actor: str
     at: str
     request: tuple[str, str] | None
+    changes_map: bool = False
 
 
 @dataclass
@@ -131,7 +132,8 @@ class Tx:
         data = encode(msgspec.to_builtins(event))
         if len(data) > MAX_DATA_BYTES:
             raise TooLong(size=len(data), limit=MAX_DATA_BYTES)
-        self.drafts.append(Draft(kind, data, subjects, self.actor, self._at_text, self.request))
+        changes_map = hasattr(event, "map")
+        self.drafts.append(Draft(kind, data, subjects, self.actor, self._at_text, self.request, changes_map))
         self.recorded.append(Recorded(index, self.at, self.actor, subjects, self.request, event))
         self.next_index += 1
         return index

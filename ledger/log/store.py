@@ -24,6 +24,7 @@ from sqlalchemy import (
     select,
 )
 
+from ledger.database import insert_rows
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.note import split_note
 from ledger.log.tiles import TILE_WIDTH, Edge, FullTile, Tile
@@ -52,11 +53,14 @@ checkpoints = Table(
     Column("note", Text, nullable=False),
 )
 
-_INSERT_ENTRIES = insert(entries)
-_INSERT_TILES = insert(tiles)
 _INSERT_CHECKPOINT = insert(checkpoints)
 _SIZE = select(func.coalesce(func.max(entries.c.position) + 1, 0))
 _BODY = select(entries.c.body).where(entries.c.position == bindparam("position"))
+_ENTRIES = (
+    select(entries.c.leaf, entries.c.body)
+    .where(entries.c.position >= bindparam("start"), entries.c.position < bindparam("end"))
+    .order_by(entries.c.position)
+)
 _LEAVES = (
     select(entries.c.leaf)
     .where(entries.c.position >= bindparam("start"), entries.c.position < bindparam("end"))
@@ -80,6 +84,9 @@ _ROOTS = (
     .order_by(tiles.c.number)
 )
 _NEWEST = select(checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(1)
+_FROM_SIZE = (
+    select(checkpoints.c.note).where(checkpoints.c.size >= bindparam("size")).order_by(checkpoints.c.size)
+)
 _AT_SIZE = select(checkpoints.c.note).where(checkpoints.c.size == bindparam("size"))
 
 
@@ -89,19 +96,12 @@ class NoSuchTile(LookupError):
 
 def append_entries(connection: Connection, start: int, rows: Sequence[tuple[bytes, bytes]]) -> None:
     """Insert (leaf, body) pairs from position `start` on."""
-    connection.execute(
-        _INSERT_ENTRIES,
-        [{"position": start + i, "leaf": leaf, "body": body} for i, (leaf, body) in enumerate(rows)],
-    )
+    insert_rows(connection, entries, [(start + i, leaf, body) for i, (leaf, body) in enumerate(rows)])
 
 
 def append_tiles(connection: Connection, full: Sequence[FullTile]) -> None:
     """Insert the tiles that became full."""
-    if full:
-        connection.execute(
-            _INSERT_TILES,
-            [{"level": t.level, "number": t.number, "root": t.root, "hashes": t.hashes} for t in full],
-        )
+    insert_rows(connection, tiles, [(tile.level, tile.number, tile.root, tile.hashes) for tile in full])
 
 
 def append_checkpoint(connection: Connection, size: int, note: str) -> None:
@@ -118,6 +118,11 @@ def read_body(connection: Connection, position: int) -> bytes | None:
     """The exact bytes of one entry, or None."""
     body: bytes | None = connection.execute(_BODY, {"position": position}).scalar()
     return body
+
+
+def read_entries(connection: Connection, start: int, end: int) -> list[tuple[bytes, bytes]]:
+    """(leaf, body) of the entries from `start` to before `end`, as far as they exist."""
+    return [(leaf, body) for leaf, body in connection.execute(_ENTRIES, {"start": start, "end": end})]
 
 
 def read_bodies(connection: Connection, start: int, end: int) -> list[bytes]:
@@ -168,6 +173,11 @@ def newest_note(connection: Connection) -> str | None:
     """The last published checkpoint, signed, or None in an empty log."""
     note: str | None = connection.execute(_NEWEST).scalar()
     return note
+
+
+def notes_from(connection: Connection, least_size: int) -> list[str]:
+    """The checkpoints of this size and larger, by size."""
+    return list(connection.execute(_FROM_SIZE, {"size": least_size}).scalars())
 
 
 def note_at(connection: Connection, at_size: int) -> str | None:
