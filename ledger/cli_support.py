@@ -1,7 +1,4 @@
-"""What every command of the command line shares: opening the ledger, JSON, and the exit codes.
-
-Exit codes: 0 done, 1 a finding, 2 wrong usage, 3 refused.
-"""
+"""What the commands of the command line share: opening the ledger, JSON, tables."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,55 +8,43 @@ import click
 import msgspec
 
 from ledger import nouns
-from ledger.errors import LedgerError
-from ledger.journal.asking import BadAnswers
+from ledger.cli_border import FINDING as FINDING
+from ledger.cli_border import JSON_KEY
+from ledger.cli_border import REFUSED as REFUSED
+from ledger.cli_border import USAGE as USAGE
+from ledger.cli_border import Group as Group
 from ledger.journal.opening import Ledger, open_ledger
 from ledger.journal.registry import KIND_OF, Recorded
 from ledger.moments import format_moment
 from ledger.settings import Settings
 
-FINDING, USAGE, REFUSED = 1, 2, 3
-JSON_KEY = "lotproof.json"
 F = TypeVar("F", bound=Callable[..., Any])
 
 assert nouns  # imported so that the registry knows every kind before a ledger is opened
 
 
-class Group(click.Group):
-    """A group whose commands may raise LedgerError: said on standard error (as JSON where asked), exit 3.
-
-    BadAnswers is the asker's usage, so it exits with 2.
-    """
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; turn what it refuses into an exit code."""
-        try:
-            return super().invoke(ctx)
-        except LedgerError as error:
-            say_refused(error, as_json=bool(ctx.meta.get(JSON_KEY)))
-            ctx.exit(USAGE if isinstance(error, BadAnswers) else REFUSED)
-
-
-def say_refused(error: LedgerError, *, as_json: bool) -> None:
-    """Say on standard error why something was refused."""
-    if as_json:
-        facts = {name: str(value) for name, value in error.facts.items()}
-        click.echo(to_json({"error": type(error).__name__, "facts": facts, "message": str(error)}), err=True)
-    else:
-        click.echo(f"lotproof: {error}", err=True)
-
-
 def json_option(function: F) -> F:
     """Adds `--json`; the command gets it as `as_json`."""
+    return click.option(*JSON_NAMES, **JSON_FLAG)(function)
 
-    def remember(ctx: click.Context, _parameter: click.Parameter, value: bool) -> bool:
-        ctx.meta[JSON_KEY] = value
-        return value
 
-    add = click.option(
-        "--json", "as_json", is_flag=True, is_eager=True, callback=remember, help="Print JSON for programs."
-    )
-    return add(function)
+def json_parameter() -> click.Option:
+    """The same `--json`, for a command that is put together by hand."""
+    return click.Option(JSON_NAMES, **JSON_FLAG)
+
+
+def _remember_json(ctx: click.Context, _parameter: click.Parameter, value: bool) -> bool:
+    ctx.meta[JSON_KEY] = value
+    return value
+
+
+JSON_NAMES = ("--json", "as_json")
+JSON_FLAG: dict[str, Any] = {
+    "is_flag": True,
+    "is_eager": True,
+    "callback": _remember_json,
+    "help": "Print JSON for programs.",
+}
 
 
 @contextmanager

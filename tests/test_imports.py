@@ -39,7 +39,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (  # from the ground up
     ("ledger.trace",),
     ("ledger.recall",),
     ("ledger.nouns",),
-    ("ledger.cli_support",),
+    ("ledger.cli_border", "ledger.cli_support"),
     ("ledger.cli",),
     ("labels",),
     ("portal",),

@@ -1,0 +1,37 @@
+"""The border of the command line: what is refused becomes a sentence on standard error and an exit code.
+
+Exit codes: 0 done, 1 a finding, 2 wrong usage, 3 refused. Imports little, so that `--help` is quick.
+"""
+
+import json
+from typing import Any
+
+import click
+
+from ledger.errors import LedgerError
+
+FINDING, USAGE, REFUSED = 1, 2, 3
+JSON_KEY = "lotproof.json"
+BAD_REQUEST = 400  # what was asked makes no request: the same as wrong usage
+
+
+class Group(click.Group):
+    """A group whose commands may raise LedgerError: said on standard error (as JSON where asked), exit 3."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; turn what it refuses into an exit code."""
+        try:
+            return super().invoke(ctx)
+        except LedgerError as error:
+            say_refused(error, as_json=bool(ctx.meta.get(JSON_KEY)))
+            ctx.exit(USAGE if error.http_status == BAD_REQUEST else REFUSED)
+
+
+def say_refused(error: LedgerError, *, as_json: bool) -> None:
+    """Say on standard error why something was refused."""
+    if as_json:
+        facts = {name: str(value) for name, value in error.facts.items()}
+        told = {"error": type(error).__name__, "facts": facts, "message": str(error)}
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2), err=True)
+    else:
+        click.echo(f"lotproof: {error}", err=True)

@@ -1,0 +1,66 @@
+"""`lotproof`: the one command. Its groups are loaded by name when they are called, so that `--help` is quick."""
+
+import importlib
+
+import click
+
+from ledger.cli_border import Group
+
+# name: (where it stands, what it is for). tests/test_imports.py reads the places as imports.
+GROUPS: dict[str, tuple[str, str]] = {
+    "init": ("portal.cli_company:init", "Make an empty company."),
+    "account": ("portal.cli_company:account", "Who may sign in and act."),
+    "run": ("portal.running:run", "Start everything; with the demo, where there is nothing yet."),
+    "serve": ("portal.serving:serve", "Serve portal and console."),
+    "worker": ("portal.worker:worker", "Do what is owed in the background."),
+    "demo": ("portal.cli_company:demo", "Tell the demo's story into an empty folder."),
+    "seller": ("portal.cli_nouns:seller", "Who you are, on labels and on buyers' pages."),
+    "party": ("portal.cli_nouns:party", "Suppliers, factories, warehouses, laboratories."),
+    "product": ("portal.cli_nouns:product", "What you sell."),
+    "material": ("portal.cli_nouns:material", "What goes into your products."),
+    "bom": ("portal.cli_nouns:bom", "Bills of materials, revision by revision."),
+    "lot": ("portal.cli_nouns:lot", "Lots of material as they arrived."),
+    "batch": ("portal.cli_nouns:batch", "What was made, and from which lots."),
+    "unit": ("portal.cli_nouns:unit", "Serials: made here, or from a factory's file."),
+    "hold": ("portal.cli_nouns:hold", "Keep a batch from being shipped."),
+    "substitution": ("portal.cli_nouns:substitution", "A material swapped for another."),
+    "shipment": ("portal.cli_nouns:shipment", "What went where."),
+    "trace": ("portal.cli_lists:trace", "From a lot forward to batches and countries."),
+    "recall": ("portal.cli_nouns:recall", "Draft, approve, publish, widen, close, retract."),
+    "claim": ("portal.cli_nouns:claim", "What buyers ask for, and what they were given."),
+}
+
+
+class Lotproof(Group):
+    """The commands of GROUPS, in that order."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names, none of them loaded."""
+        return list(GROUPS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one; None for a name that is not there."""
+        if cmd_name not in GROUPS:
+            return None
+        module, _, attribute = GROUPS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in `--help`."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_place, about) in GROUPS.items()])
+
+
+@click.group(cls=Lotproof, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="lotproof")
+def main() -> None:
+    """A tamper-evident record of every batch, and the recall that follows from it.
+
+    Everything lives in the folder LOTPROOF_DATA (`var`, if it is not set).
+    """
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""`lotproof run`: server and worker together, with the demo where there is nothing yet. What `make run` calls."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import click
+
+from ledger.settings import Settings
+from portal import demo
+from portal.demo import DemoFacts
+from portal.processes import GRACE_SECONDS
+
+START_WITHIN_SECONDS = 60.0
+LOOK_EVERY_SECONDS = 0.05
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SHOWS = {  # what the demo's numbers show, by their kind in demo.json
+    "recalled": "recalled: stop using it, what to do, what you get",
+    "settled": "recalled, and its buyer was helped already",
+    "clear": "in no recall",
+    "unknown": "a number that nobody knows",
+}
+
+
+class Stopped(Exception):
+    """Somebody asked us to stop."""
+
+
+class ChildDied(Exception):
+    """A process of ours ended by itself."""
+
+    def __init__(self, name: str, code: int) -> None:
+        super().__init__(f"{name} ended with {code}")
+        self.name, self.code = name, code
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True)
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Web processes.")
+@click.option("--accept-clock", is_flag=True, help="Start although a year has passed since the last entry.")
+def run(port: int, workers: int, accept_clock: bool) -> None:
+    """Start everything, with the demo where there is nothing yet. Ctrl-C or SIGTERM stops all of it."""
+    settings = Settings.from_env()
+    facts = prepare(settings, port)
+    # The demo tells of 2025, so its last entry may well be a year old.
+    clock = ["--accept-clock"] if accept_clock or facts else []
+    serve = ["serve", "--port", str(port), "--workers", str(workers), *clock]
+    try:
+        with stopping_on_signals(), Children() as children:
+            children.start(*serve)
+            children.start("worker", *clock)
+            children.wait_for_answer(f"http://127.0.0.1:{port}/")
+            click.echo(welcome(port, facts))
+            children.watch()
+    except Stopped:
+        click.echo("Stopped.")
+    except ChildDied as died:
+        click.echo(f"lotproof: {died.name} ended by itself; everything was stopped.", err=True)
+        click.get_current_context().exit(died.code if died.code > 0 else 1)
+
+
+def prepare(settings: Settings, port: int) -> DemoFacts | None:
+    """The demo's facts with the addresses of this port, told first into an empty folder.
+
+    None for a company that is no demo. Raises NotADemo for a folder that is neither.
+    """
+    if settings.ledger_db.exists() and not settings.demo_json.exists():
+        return None
+    known = demo.read(settings) if settings.demo_json.exists() else demo.load(settings, progress=click.echo)
+    facts = known.at(port)
+    if facts != known:
+        demo.save(settings, facts)
+    return facts
+
+
+def welcome(port: int, facts: DemoFacts | None) -> str:
+    """Where everything is, and what to try."""
+    base = f"http://127.0.0.1:{port}"
+    lines = [
+        "",
+        "Lotproof is running. Ctrl-C stops it.",
+        "",
+        f"  Portal    {base}/",
+        f"  Console   {base}/console/",
+    ]
+    if facts is not None:
+        lines += [
+            f"  Sign in   {facts.login.name}, {facts.login.password}",
+            "",
+            "Numbers to try at the portal:",
+        ]
+        for kind, says in SHOWS.items():
+            lines += [f"  {serial:<18} {says}" for serial in facts.serials.get(kind, ())[:1]]
+    return "\n".join([*lines, ""])
+
+
+@contextmanager
+def stopping_on_signals() -> Iterator[None]:
+    """Within the block SIGTERM, SIGINT and SIGHUP raise Stopped."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise Stopped
+
+    earlier = {one: signal.signal(one, stop) for one in STOPS}
+    try:
+        yield
+    finally:
+        for one, handler in earlier.items():
+            signal.signal(one, handler)
+
+
+class Children:
+    """Processes of ours. They are stopped at the end of the block, and watch this one in case it has no end."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> "Children":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for one in STOPS:
+            signal.signal(one, signal.SIG_IGN)  # a second Ctrl-C must not leave half of them
+        for child in self._running.values():
+            child.terminate()
+        end = time.monotonic() + GRACE_SECONDS
+        for child in self._running.values():
+            try:
+                child.wait(max(0.1, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+    def start(self, name: str, *options: str) -> None:
+        """Start `lotproof NAME OPTIONS` in a session of its own: Ctrl-C reaches this process alone."""
+        watching = ("--with-parent", str(os.getpid()))
+        command = [sys.executable, "-m", "portal.cli", name, *options, *watching]
+        self._running[name] = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
+
+    def wait_for_answer(self, url: str) -> None:
+        """Until the address answers. Raises ChildDied, and TimeoutError when it takes too long."""
+        end = time.monotonic() + START_WITHIN_SECONDS
+        while not answers(url):
+            self.look()
+            if time.monotonic() > end:
+                raise TimeoutError(f"{url} does not answer after {START_WITHIN_SECONDS:.0f} s")
+            time.sleep(LOOK_EVERY_SECONDS)
+
+    def watch(self) -> None:
+        """Until one of them dies. Raises ChildDied."""
+        while True:
+            self.look()
+            time.sleep(0.5)
+
+    def look(self) -> None:
+        """Raise ChildDied if one of them has ended."""
+        for name, child in self._running.items():
+            code = child.poll()
+            if code is not None:
+                raise ChildDied(name, code)
+
+
+def answers(url: str) -> bool:
+    """Whether somebody answers at an address, whatever they say."""
+    try:
+        with urllib.request.urlopen(url, timeout=5):  # noqa: S310  # our own address, http
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False

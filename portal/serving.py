@@ -1,0 +1,77 @@
+"""`lotproof serve`: granian serves the portal over WSGI on this machine's own address.
+
+Each worker process is forked, or spawned, before it opens the ledger, and answers with one blocking thread: two
+threads would only take the interpreter's lock from each other.
+"""
+
+import multiprocessing
+import socket
+from contextlib import closing
+
+import click
+from flask import Flask
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
+
+from ledger.journal.opening import open_ledger
+from ledger.settings import Settings
+from portal.opening import open_app
+from portal.processes import GRACE_SECONDS, watch_parent, with_parent
+
+ADDRESS = "127.0.0.1"  # a proxy stands in front where others are to reach it
+APPLICATION = "portal.serving:make_application"
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True)
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes.")
+@click.option("--accept-clock", is_flag=True, help="Start although a year has passed since the last entry.")
+@with_parent
+def serve(port: int, workers: int, accept_clock: bool, with_parent: int | None) -> None:
+    """Serve portal and console on 127.0.0.1 until SIGTERM or Ctrl-C."""
+    watch_parent(with_parent)
+    refuse_taken(port)
+    seal(Settings.from_env(), accept_clock=accept_clock)
+    server = Granian(
+        APPLICATION,
+        factory=True,
+        address=ADDRESS,
+        port=port,
+        interface=Interfaces.WSGI,
+        http=HTTPModes.http1,
+        workers=workers,
+        blocking_threads=1,
+        log_level=LogLevels.warning,
+        respawn_failed_workers=True,
+        workers_kill_timeout=round(GRACE_SECONDS / 2),
+    )
+    server.serve()
+
+
+def make_application() -> Flask:
+    """The application of one worker process, which opens the ledger for itself and ends with its server."""
+    parent = multiprocessing.parent_process()
+    watch_parent(parent.pid if parent else None)
+    return open_app(Settings.from_env())
+
+
+def seal(settings: Settings, *, accept_clock: bool) -> None:
+    """Publish a checkpoint of now, so that the first answer is not as old as the last entry.
+
+    Raises what opening raises. After it no worker meets a silence of a year.
+    """
+    with closing(open_ledger(settings, accept_long_silence=accept_clock)) as ledger:
+        ledger.journal.seal()
+
+
+def refuse_taken(port: int) -> None:
+    """Raise UsageError for a port that somebody listens on: granian would silently share it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((ADDRESS, port))
+        except OSError as error:
+            raise click.UsageError(
+                f"Port {port} cannot be used ({error.strerror}). Choose another: --port {port + 80}"
+            ) from error
