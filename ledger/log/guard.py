@@ -6,8 +6,10 @@ other whole. A slot is text, padded with zeros:
 
     lotproof-guard/1
     <sequence number>
-    <SHA-256 of the note, hex>
+    <SHA-256 of sequence number, newline and note, hex>
     <the signed checkpoint>
+
+The checksum is over the sequence number too: a write torn behind it would make the older note the newest.
 """
 
 import fcntl
@@ -124,20 +126,27 @@ class Guard:
 
 def _format_slot(guarded: Guarded) -> bytes:
     note = guarded.note or ""
-    digest = hashlib.sha256(note.encode()).hexdigest()
-    slot = f"{FORMAT}\n{guarded.sequence}\n{digest}\n{note}".encode()
+    slot = f"{FORMAT}\n{guarded.sequence}\n{_checksum(guarded.sequence, note)}\n{note}".encode()
+    if len(slot) > SLOT_BYTES:
+        raise ValueError(f"a checkpoint of {len(slot)} bytes does not fit a slot of the guard")
     return slot.ljust(SLOT_BYTES, b"\0")
+
+
+def _checksum(sequence: int, note: str) -> str:
+    return hashlib.sha256(f"{sequence}\n{note}".encode()).hexdigest()
 
 
 @lru_cache(maxsize=8)  # readers look at the same two slots again and again
 def _parse_slot(data: bytes) -> Guarded | None:
+    """What a slot holds, or None unless `_format_slot` gives back just these bytes."""
     parts = data.rstrip(b"\0").split(b"\n", 3)
-    if len(parts) != 4 or parts[0] != FORMAT.encode() or not parts[1].isdigit():
+    if len(parts) != 4 or not parts[1].isdigit():
         return None
-    if hashlib.sha256(parts[3]).hexdigest().encode() != parts[2]:
+    try:
+        guarded = Guarded(int(parts[1]), parts[3].decode() or None)
+        return guarded if _format_slot(guarded) == data else None
+    except ValueError:  # no UTF-8, or too long
         return None
-    guarded = Guarded(int(parts[1]), parts[3].decode() or None)
-    return guarded if _format_slot(guarded) == data else None
 
 
 def _sync_directory(path: Path) -> None:
