@@ -135,10 +135,14 @@ class Publisher:
         return Recorded(edge.size - 1, at, SEALER, (subject,), None, stated)
 
     def committed(self) -> str | None:
-        """The checkpoint that was just committed, or None if nothing was sealed; the edge moves on to it."""
+        """The newest checkpoint once the commit is through, to be published; the edge moves on to it.
+
+        Also where nothing was sealed: a repeated request is answered from entries that a crash, or another
+        process at this moment, may not have published yet.
+        """
         if self._unpublished is not None:
             self._prepared, self.edge, self._leaf, self.last_at, self._stated = self._sealed
-        return self._unpublished
+        return self._prepared
 
     def publish(self, note: str | None) -> None:
         """Have the guard hold this checkpoint, or a later one of this log."""

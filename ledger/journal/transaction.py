@@ -27,9 +27,10 @@ from ledger.journal.registry import (
     Recorded,
     State,
     apply_all,
+    decode,
 )
 from ledger.log.canonical import encode
-from ledger.log.entry import MAX_SUBJECTS, NO_PREVIOUS, format_entry, format_request
+from ledger.log.entry import ACTOR, MAX_SUBJECTS, NO_PREVIOUS, SUBJECT, format_entry, format_request
 from ledger.log.merkle import leaf_hash
 from ledger.moments import format_moment
 
@@ -94,6 +95,8 @@ class Tx:
     _at_text: str = ""
 
     def __post_init__(self) -> None:
+        if not ACTOR.fullmatch(self.actor):
+            raise ValueError(f"no entry can name the actor {self.actor!r}")
         self._at_text = format_moment(self.at)
 
     def new_id(self) -> str:
@@ -129,7 +132,12 @@ class Tx:
     def _add(self, event: Event, subjects: tuple[str, ...]) -> int:
         index = self.next_index
         kind = KIND_OF[type(event)]
-        data = encode(msgspec.to_builtins(event))
+        value = msgspec.to_builtins(event)
+        data = encode(value)
+        # An entry stays for ever: what could not be read again must not get in, and what is applied now is what
+        # a rebuild will read.
+        event = decode(kind, value)
+        _check_subjects(subjects)
         if len(data) > MAX_DATA_BYTES:
             raise TooLong(size=len(data), limit=MAX_DATA_BYTES)
         changes_map = hasattr(event, "map")
@@ -142,6 +150,11 @@ class Tx:
         changed = getattr(event, "map", None)
         if isinstance(changed, MapChange) and changed.previous != self.map_state().version:
             raise StaleMap()
+
+
+def _check_subjects(subjects: tuple[str, ...]) -> None:
+    if not subjects or not all(map(SUBJECT.fullmatch, subjects)):
+        raise ValueError(f"no entry can name the subjects {subjects!r}")
 
 
 def at_once() -> tuple[Noun, ...]:

@@ -1,6 +1,7 @@
 """The orders that move a recall: draft, approve, publish, widen, close, retract."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -8,7 +9,7 @@ from ledger.database import reading
 from ledger.files import FileRef
 from ledger.journal.journal import Journal
 from ledger.journal.registry import MapChange, command
-from ledger.journal.transaction import Tx, read_map
+from ledger.journal.transaction import StaleMap, Tx, read_map
 from ledger.recall.errors import (
     BatchRecalled,
     IntoRecalledBatch,
@@ -134,18 +135,34 @@ def approve_recall(tx: Tx, request: ApproveRecall) -> None:
     tx.record(event, *_subjects(recall.id, batches_in(tx.connection, recall.id, newest.version)))
 
 
-def _map_with(journal: Journal, request: PublishRecall | WidenRecall) -> MapChange:
+@dataclass(frozen=True, slots=True)
+class PreparedMap:
+    """The map once this version of a recall is public."""
+
+    version: int
+    change: MapChange
+
+
+def _map_with(journal: Journal, request: PublishRecall | WidenRecall) -> PreparedMap:
     """The map once the newest version of this recall is public, computed before the lock."""
     with reading(journal.engine) as connection:
         recall = get_recall(connection, request.recall)
         newest = versions_of(connection, recall.id)[-1]
         ranges = parse_scope(journal.files.read(newest.scope))
-        return _changed(connection, {recall.id: ranges})
+        return PreparedMap(newest.version, _changed(connection, {recall.id: ranges}))
 
 
 def _map_without(journal: Journal, request: RetractRecall) -> MapChange:
     with reading(journal.engine) as connection:
         return _changed(connection, {get_recall(connection, request.recall).id: ()})
+
+
+def _prepared(tx: Tx, version: RecallVersion) -> MapChange:
+    """The prepared map. Raises StaleMap if a further version was approved since: it was not computed from that."""
+    prepared: PreparedMap = tx.prepared
+    if prepared.version != version.version:
+        raise StaleMap()
+    return prepared.change
 
 
 def _changed(connection: Connection, replaced: Mapping[str, Sequence[Range]]) -> MapChange:
@@ -163,7 +180,9 @@ def publish_recall(tx: Tx, request: PublishRecall) -> None:
     _expect(recall, "approved")
     newest = _approved(tx.connection, recall)
     _refuse_outgrown(tx, recall, newest)
-    event = RecallPublished(recall=recall.id, version=newest.version, scope=_ref(tx, newest), map=tx.prepared)
+    event = RecallPublished(
+        recall=recall.id, version=newest.version, scope=_ref(tx, newest), map=_prepared(tx, newest)
+    )
     tx.record(event, *_subjects(recall.id, batches_in(tx.connection, recall.id, newest.version)))
 
 
@@ -174,7 +193,9 @@ def widen_recall(tx: Tx, request: WidenRecall) -> None:
     _expect(recall, "published")
     newest = _approved(tx.connection, recall)
     _refuse_outgrown(tx, recall, newest)
-    event = RecallWidened(recall=recall.id, version=newest.version, scope=_ref(tx, newest), map=tx.prepared)
+    event = RecallWidened(
+        recall=recall.id, version=newest.version, scope=_ref(tx, newest), map=_prepared(tx, newest)
+    )
     tx.record(event, *_subjects(recall.id, batches_in(tx.connection, recall.id, newest.version)))
 
 
