@@ -16,7 +16,7 @@ from ledger.moments import format_moment
 from ledger.settings import Settings
 from ledger.state import open_state
 from portal.accounts import account_named, accounts, add_account, disable_account, set_password
-from portal.demo import load
+from portal.demo import load, save
 from portal.passwords import new_password
 
 assert nouns  # imported so that the new database is made for every noun
@@ -61,11 +61,16 @@ def init(host: str | None, origin: str | None, log_entries: str | None, name: st
 
 
 @click.command()
-def demo() -> None:
+@click.option("--port", type=click.IntRange(1, 65_535), help="Where it will be served, for demo.json.")
+def demo(port: int | None) -> None:
     """Tell the demo's story into an empty LOTPROOF_DATA, and end."""
     settings = Settings.from_env()
-    load(settings, progress=click.echo)
-    click.echo(f"The demo is in {settings.data}. Start it with: lotproof run")
+    is_new = not settings.ledger_db.exists()
+    facts = load(settings, progress=click.echo)
+    if port is not None:
+        save(settings, facts.at(port))
+    if is_new:
+        click.echo(f"The demo is in {settings.data}. Start it with: lotproof run")
 
 
 @click.group(cls=Group)

@@ -164,7 +164,7 @@ def load(settings: Settings, *, progress: Callable[[str], None] = lambda _: None
     telling = replace(
         settings,
         data=settings.data.with_name(f"{settings.data.name}.demo"),
-        host=HOST,
+        host=HOST.lower(),
         origin=f"{HOST.lower()}/log",
     )
     telling = replace(telling, log_entries="open")

@@ -1,4 +1,7 @@
-"""`lotproof run`: server and worker together, with the demo where there is nothing yet. What `make run` calls."""
+"""`lotproof run`: server and worker together, with the demo where there is nothing yet. What `make run` calls.
+
+Imports next to nothing: server and worker do their own importing while this process waits for them.
+"""
 
 import os
 import signal
@@ -12,10 +15,9 @@ from contextlib import contextmanager
 from types import FrameType
 
 import click
+import msgspec
 
 from ledger.settings import Settings
-from portal import demo
-from portal.demo import DemoFacts
 from portal.processes import GRACE_SECONDS
 
 START_WITHIN_SECONDS = 60.0
@@ -27,6 +29,21 @@ SHOWS = {  # what the demo's numbers show, by their kind in demo.json
     "clear": "in no recall",
     "unknown": "a number that nobody knows",
 }
+
+
+class Login(msgspec.Struct, frozen=True):
+    """A name and a password to sign in with."""
+
+    name: str
+    password: str
+
+
+class Demo(msgspec.Struct, frozen=True):
+    """What is shown of demo.json."""
+
+    portal: str
+    login: Login
+    serials: dict[str, list[str]]
 
 
 class Stopped(Exception):
@@ -47,16 +64,15 @@ class ChildDied(Exception):
 @click.option("--accept-clock", is_flag=True, help="Start although a year has passed since the last entry.")
 def run(port: int, workers: int, accept_clock: bool) -> None:
     """Start everything, with the demo where there is nothing yet. Ctrl-C or SIGTERM stops all of it."""
-    settings = Settings.from_env()
-    facts = prepare(settings, port)
+    facts = prepare(Settings.from_env(), port)
     # The demo tells of 2025, so its last entry may well be a year old.
     clock = ["--accept-clock"] if accept_clock or facts else []
     serve = ["serve", "--port", str(port), "--workers", str(workers), *clock]
     try:
         with stopping_on_signals(), Children() as children:
             children.start(*serve)
-            children.start("worker", *clock)
             children.wait_for_answer(f"http://127.0.0.1:{port}/")
+            children.start("worker", *clock)  # second, because people wait for the first
             click.echo(welcome(port, facts))
             children.watch()
     except Stopped:
@@ -66,21 +82,34 @@ def run(port: int, workers: int, accept_clock: bool) -> None:
         click.get_current_context().exit(died.code if died.code > 0 else 1)
 
 
-def prepare(settings: Settings, port: int) -> DemoFacts | None:
+def prepare(settings: Settings, port: int) -> Demo | None:
     """The demo's facts with the addresses of this port, told first into an empty folder.
 
-    None for a company that is no demo. Raises NotADemo for a folder that is neither.
+    None for a company that is no demo. Exits as `lotproof demo` does for a folder that is neither.
     """
     if settings.ledger_db.exists() and not settings.demo_json.exists():
         return None
-    known = demo.read(settings) if settings.demo_json.exists() else demo.load(settings, progress=click.echo)
-    facts = known.at(port)
-    if facts != known:
-        demo.save(settings, facts)
+    facts = _read(settings)
+    if facts is None or facts.portal != f"http://127.0.0.1:{port}/":
+        told = subprocess.run(_lotproof("demo", "--port", str(port)), check=False)
+        if told.returncode:
+            click.get_current_context().exit(told.returncode)
+        facts = _read(settings)
     return facts
 
 
-def welcome(port: int, facts: DemoFacts | None) -> str:
+def _read(settings: Settings) -> Demo | None:
+    if not settings.demo_json.exists():
+        return None
+    return msgspec.json.decode(settings.demo_json.read_bytes(), type=Demo)
+
+
+def _lotproof(*words: str) -> list[str]:
+    """`lotproof WORDS` in this very installation."""
+    return [sys.executable, "-m", "portal.cli", *words]
+
+
+def welcome(port: int, facts: Demo | None) -> str:
     """Where everything is, and what to try."""
     base = f"http://127.0.0.1:{port}"
     lines = [
@@ -140,8 +169,7 @@ class Children:
 
     def start(self, name: str, *options: str) -> None:
         """Start `lotproof NAME OPTIONS` in a session of its own: Ctrl-C reaches this process alone."""
-        watching = ("--with-parent", str(os.getpid()))
-        command = [sys.executable, "-m", "portal.cli", name, *options, *watching]
+        command = _lotproof(name, *options, "--with-parent", str(os.getpid()))
         self._running[name] = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
 
     def wait_for_answer(self, url: str) -> None:

@@ -5,6 +5,7 @@ threads would only take the interpreter's lock from each other.
 """
 
 import multiprocessing
+import signal
 import socket
 from contextlib import closing
 
@@ -51,6 +52,9 @@ def serve(port: int, workers: int, accept_clock: bool, with_parent: int | None) 
 
 def make_application() -> Flask:
     """The application of one worker process, which opens the ledger for itself and ends with its server."""
+    # A forked worker inherits the server's handlers, which would swallow a stop that comes while it opens.
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
     watch_parent(parent.pid if parent else None)
     return open_app(Settings.from_env())
