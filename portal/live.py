@@ -1,6 +1,7 @@
 """The services of a running portal: the ledger, the state beside it, and what pages ask of both."""
 
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, func, select
 
@@ -10,7 +11,7 @@ from ledger.recall.answer import Answer, SpokenFor, find_answer
 from ledger.recall.recall import Recall, batches_in, find_recall, list_recalls
 from ledger.trace.batch import Batch, get_batch
 from ledger.trace.product import Product, get_product
-from ledger.trace.seller import get_seller
+from ledger.trace.seller import Seller, get_seller
 from ledger.trace.shipment import shipment_lines, shipments
 from portal.services import House, Notice, NoticeProduct, RecalledModel
 
@@ -19,16 +20,20 @@ NOBODY = House("Lotproof", "", "", None, "UTC", only_own_serials=False)
 
 @dataclass
 class Live:
-    """What pages are told. Values that only an entry can change are kept for as long as the log has its size."""
+    """What pages are told: an answer always from a fresh snapshot, what changes rarely kept for a moment."""
 
     ledger: Ledger
     state: Engine
-    _kept: dict[str, tuple[int, object]] = field(default_factory=dict)
+    _house: tuple[float, House] | None = None  # good until this monotonic time
+    _models: tuple[int, tuple[RecalledModel, ...]] | None = None  # at this size of the log
 
     def house(self) -> House:
-        """Who speaks, as last described."""
-        with reading(self.ledger.engine) as connection:
-            return self._house(connection, self._spoken_for(connection).size)
+        """Who speaks, as described a second ago or later."""
+        kept = self._house
+        if kept is None or kept[0] < time.monotonic():
+            with reading(self.ledger.engine) as connection:
+                kept = self._house = (time.monotonic() + 1.0, _house(get_seller(connection)))
+        return kept[1]
 
     def spoken_for(self) -> SpokenFor:
         """The newest published checkpoint."""
@@ -52,30 +57,10 @@ class Live:
         """The models in recalls that stand, newest recall first."""
         with reading(self.ledger.engine) as connection:
             size = self._spoken_for(connection).size
-            kept = self._kept.get("models")
-            if kept is not None and kept[0] == size:
-                return kept[1]  # type: ignore[return-value]  # written two lines below
-            models = tuple(_models(connection))
-            self._kept["models"] = (size, models)
-            return models
-
-    def _house(self, connection: Connection, size: int) -> House:
-        kept = self._kept.get("house")
-        if kept is not None and kept[0] == size and isinstance(kept[1], House):
+            kept = self._models
+            if kept is None or kept[0] != size:
+                kept = self._models = (size, tuple(_models(connection)))
             return kept[1]
-        seller = get_seller(connection)
-        house = NOBODY
-        if seller is not None:
-            house = House(
-                brand=seller.brand,
-                operator=", ".join((seller.company, *seller.address)),
-                support_email=seller.support_email,
-                support_phone=seller.support_phone or None,
-                zone=seller.zone,
-                only_own_serials=seller.only_own_serials,
-            )
-        self._kept["house"] = (size, house)
-        return house
 
     def _spoken_for(self, connection: Connection) -> SpokenFor:
         standing = self.ledger.journal.standing(connection)
@@ -104,6 +89,19 @@ class Live:
             sold_by=_shipped(connection, batches, "channel"),
             spoken_for=self._spoken_for(connection),
         )
+
+
+def _house(seller: Seller | None) -> House:
+    if seller is None:
+        return NOBODY
+    return House(
+        brand=seller.brand,
+        operator=", ".join((seller.company, *seller.address)),
+        support_email=seller.support_email,
+        support_phone=seller.support_phone or None,
+        zone=seller.zone,
+        only_own_serials=seller.only_own_serials,
+    )
 
 
 def _shipped(connection: Connection, batches: list[Batch], column: str) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from sqlalchemy import (
     select,
 )
 
-from ledger.database import insert_rows
+from ledger.database import Prepared, insert_rows
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.note import split_note
 from ledger.log.tiles import TILE_WIDTH, Edge, FullTile, Tile
@@ -83,7 +83,7 @@ _ROOTS = (
     )
     .order_by(tiles.c.number)
 )
-_NEWEST = select(checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(1)
+_NEWEST = Prepared(select(checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(1))
 _FROM_SIZE = (
     select(checkpoints.c.note).where(checkpoints.c.size >= bindparam("size")).order_by(checkpoints.c.size)
 )
@@ -171,8 +171,8 @@ def read_edge(connection: Connection) -> Edge:
 
 def newest_note(connection: Connection) -> str | None:
     """The last published checkpoint, signed, or None in an empty log."""
-    note: str | None = connection.execute(_NEWEST).scalar()
-    return note
+    found = _NEWEST.fetch(connection)
+    return found[0][0] if found else None
 
 
 def notes_from(connection: Connection, least_size: int) -> list[str]:

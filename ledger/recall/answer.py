@@ -7,10 +7,11 @@ recall published as of a time; unknown. Never "safe".
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, bindparam, literal, select
 
+from ledger.database import Prepared
 from ledger.identifiers import as_printed, grouped, has_valid_pair, is_own_serial, never_occurring, search_key
 from ledger.journal.publish import Standing
 from ledger.recall.claim import settled_recalls
@@ -88,25 +89,30 @@ _PRODUCT = (
     products.c.picture,
     products.c.gtin,
 )
-_UNITS = (
-    select(units.c.serial.label("printed"), unit_sets.c.c, units.c.i, *_PRODUCT)
+_CARRIED = (
+    select(literal(1).label("is_unit"), units.c.serial.label("printed"), unit_sets.c.c, units.c.i, *_PRODUCT)
     .join(unit_sets, unit_sets.c.id == units.c.unit_set)
     .join(batches, batches.c.id == unit_sets.c.batch)
     .join(products, products.c.id == batches.c.product)
     .where(units.c.search_key == bindparam("key"))
-    .order_by(unit_sets.c.c)
 )
-_BATCHES = (
-    select(batch_codes.c.code.label("printed"), *_PRODUCT)
+_CODED = (
+    select(literal(0), batch_codes.c.code, batches.c.recorded, literal(0), *_PRODUCT)
     .join(batches, batches.c.id == batch_codes.c.batch)
     .join(products, products.c.id == batches.c.product)
     .where(batch_codes.c.search_key == bindparam("key"))
-    .order_by(batches.c.recorded)
 )
+_FOUND = Prepared(select(_CARRIED.union_all(_CODED).subquery()))
 _SETS = select(unit_sets.c.c, unit_sets.c.count).where(unit_sets.c.batch == bindparam("batch"))
-_RECALLS = (
-    select(recalls.c.id, recalls.c.code, recalls.c.hazard, recalls.c.published_at, recalls.c.published_index)
-    .add_columns(recalls.c.standing)
+_RECALLS = Prepared(
+    select(
+        recalls.c.id,
+        recalls.c.code,
+        recalls.c.hazard,
+        recalls.c.published_at,
+        recalls.c.published_index,
+        recalls.c.standing,
+    )
     .join(recall_ranges, recall_ranges.c.recall == recalls.c.id)
     .where(
         recall_ranges.c.c == bindparam("c"),
@@ -114,7 +120,6 @@ _RECALLS = (
         recall_ranges.c.end > bindparam("start"),
         recalls.c.published_index.is_not(None),
     )
-    .order_by(recalls.c.published_index)
 )
 _SERIAL_LENGTH = 14
 _ORDER: dict[Status, int] = {"recalled": 0, "settled": 1, "not_recalled": 2, "unknown": 3}
@@ -128,98 +133,102 @@ def find_answer(connection: Connection, standing: Standing, number: str, gtin: s
     """
     key = search_key(number)
     spoken_for = SpokenFor(standing.as_of, standing.size, standing.root, standing.is_old)
-    carried = _found(connection, _UNITS, key, gtin)
-    coded = _found(connection, _BATCHES, key, gtin)
-    matches = [_unit_match(connection, row) for row in carried] + [
-        _batch_match(connection, row) for row in coded
-    ]
-    if not matches:
+    found = _find(connection, key, gtin)
+    if not found:
         shown = as_printed(number)
         return Answer(shown, shown, False, False, "unknown", (), spoken_for, _hint(number, key))
-    matches = _one_each(matches)
-    printed = (carried or coded)[0].printed
+    matches = _one_each([_match(connection, one) for one in found])
+    first = found[0]
     return Answer(
         number=as_printed(number),
-        shown=grouped(printed) if carried else printed,
-        is_own_serial=bool(carried) and is_own_serial(printed),
-        is_batch_code=not carried,
+        shown=grouped(first.printed) if first.is_unit else first.printed,
+        is_own_serial=bool(first.is_unit) and is_own_serial(first.printed),
+        is_batch_code=not first.is_unit,
         status=matches[0].status,
-        matches=tuple(matches),
+        matches=matches,
         spoken_for=spoken_for,
         hint="",
     )
 
 
-def _found(connection: Connection, query: Select[Any], key: str, gtin: str | None) -> list[Any]:
-    """The rows for a number; those of the product that the code names, if any of them is."""
-    rows = list(connection.execute(query, {"key": key})) if key else []
-    return [row for row in rows if row.gtin == gtin] or rows if gtin else rows
+class _Found(NamedTuple):
+    """A row of `_FOUND`: what carries the number, its position, its batch and its product."""
+
+    is_unit: int
+    printed: str
+    c: int
+    i: int
+    batch: str
+    batch_id: str
+    b: int
+    product_id: str
+    brand: str
+    product: str
+    model: str
+    picture: str | None
+    gtin: str | None
 
 
-def _unit_match(connection: Connection, row: Any) -> Match:
-    position = (row.c, row.i)
-    found = _recalls(connection, [(row.c, row.i, row.i + 1)])
-    standing = tuple(recall for recall, is_retracted in found if not is_retracted)
-    status: Status = "not_recalled"
-    if standing:
-        settled = settled_recalls(connection, position)
-        status = "settled" if {recall.id for recall in standing} <= settled else "recalled"
-    return _match(row, position, status, found)
+def _find(connection: Connection, key: str, gtin: str | None) -> list[_Found]:
+    """What carries a number, units first; that of the product which a code names, if any of them is."""
+    found = [_Found(*row) for row in _FOUND.fetch(connection, key=key)] if key else []
+    if len(found) > 1:
+        found.sort(key=lambda one: (not one.is_unit, one.c))
+        found = [one for one in found if one.gtin == gtin] or found if gtin else found
+    return found
 
 
-def _batch_match(connection: Connection, row: Any) -> Match:
+def _match(connection: Connection, one: _Found) -> Match:
     """A code typed alone is recalled if any position of its batch is."""
-    sets = connection.execute(_SETS, {"batch": row.batch_id})
-    found = _recalls(connection, [(row.b, 0, 1), *((c, 0, count) for c, count in sets)])
-    stands = any(not is_retracted for _, is_retracted in found)
-    return _match(row, (row.b, 0), "recalled" if stands else "not_recalled", found)
-
-
-def _match(
-    row: Any,
-    position: Position,
-    status: Status,
-    found: Sequence[tuple[PublicRecall, bool]],
-) -> Match:
+    position = (one.c, one.i)
+    ranges: list[Range] = [(one.c, one.i, one.i + 1)]
+    if not one.is_unit:
+        ranges += [(c, 0, count) for c, count in connection.execute(_SETS, {"batch": one.batch_id})]
+    standing, retracted = _recalls(connection, ranges)
     return Match(
-        product_id=row.product_id,
-        brand=row.brand,
-        product=row.name,
-        model=row.model,
-        picture=row.picture,
-        batch=row.batch,
-        batch_id=row.batch_id,
-        status=status,
-        recalls=tuple(recall for recall, is_retracted in found if not is_retracted),
-        retracted=tuple(recall for recall, is_retracted in found if is_retracted),
+        product_id=one.product_id,
+        brand=one.brand,
+        product=one.product,
+        model=one.model,
+        picture=one.picture,
+        batch=one.batch,
+        batch_id=one.batch_id,
+        status=_status(connection, position, standing) if standing else "not_recalled",
+        recalls=standing,
+        retracted=retracted,
         position=position,
     )
 
 
-def _recalls(connection: Connection, ranges: Iterable[Range]) -> list[tuple[PublicRecall, bool]]:
-    """The recalls that were ever published over any of these positions, and whether each was retracted."""
-    found: dict[str, tuple[PublicRecall, bool]] = {}
+def _status(connection: Connection, position: Position, standing: Sequence[PublicRecall]) -> Status:
+    """Recalled; settled only when a remedy is complete for every recall that the unit stands in."""
+    settled = settled_recalls(connection, position)
+    return "settled" if all(recall.id in settled for recall in standing) else "recalled"
+
+
+def _recalls(
+    connection: Connection, ranges: Iterable[Range]
+) -> tuple[tuple[PublicRecall, ...], tuple[PublicRecall, ...]]:
+    """The recalls that were ever published over any of these positions: those that stand, those retracted."""
+    found: dict[PublicRecall, bool] = {}
     for c, start, end in ranges:
-        for row in connection.execute(_RECALLS, {"c": c, "start": start, "end": end}):
-            recall = PublicRecall(
-                id=row.id,
-                code=row.code,
-                hazard=row.hazard,
-                published_at=row.published_at,
-                index=row.published_index,
-                is_closed=row.standing == "closed",
-            )
-            found[row.id] = (recall, row.standing == "retracted")
-    return sorted(found.values(), key=lambda pair: pair[0].index)
+        for id_, code, hazard, at, index, standing in _RECALLS.fetch(connection, c=c, start=start, end=end):
+            published_at = datetime.fromisoformat(at)
+            recall = PublicRecall(id_, code, hazard, published_at, index, standing == "closed")
+            found[recall] = standing == "retracted"
+    ordered = sorted(found, key=lambda recall: recall.index)
+    return (
+        tuple(recall for recall in ordered if not found[recall]),
+        tuple(recall for recall in ordered if found[recall]),
+    )
 
 
-def _one_each(matches: Sequence[Match]) -> list[Match]:
+def _one_each(matches: Sequence[Match]) -> tuple[Match, ...]:
     """One match a product, its gravest; the gravest of all first."""
-    ranked = sorted(matches, key=lambda match: _ORDER[match.status])
     by_product: dict[str, Match] = {}
-    for match in ranked:
+    for match in sorted(matches, key=lambda match: _ORDER[match.status]):
         by_product.setdefault(match.product_id, match)
-    return list(by_product.values())
+    return tuple(by_product.values())
 
 
 def _hint(number: str, key: str) -> Hint:

@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
-from sqlalchemy import Column, Connection, Index, Integer, String, Table, select, update
+from sqlalchemy import Column, Connection, Index, Integer, String, Table, bindparam, select, update
 
-from ledger.database import insert_into
+from ledger.database import Prepared, insert_into
 from ledger.journal.fields import Code, Country, Prose, ask
 from ledger.journal.registry import Event, Noun, Recorded, Request, State, command
 from ledger.journal.transaction import Tx
@@ -349,14 +349,17 @@ def claims_on(connection: Connection, position: Position) -> list[Claim]:
     return [Claim(*row) for row in rows]
 
 
+_SETTLED = Prepared(
+    select(claim_recalls.c.recall)
+    .join(claims, claims.c.id == claim_recalls.c.claim)
+    .where(claims.c.c == bindparam("c"), claims.c.i == bindparam("i"), claims.c.standing == "settled")
+)
+
+
 def settled_recalls(connection: Connection, position: Position) -> set[str]:
     """The recalls (ids) for which the unit at a position was given a complete remedy."""
-    rows = connection.execute(
-        select(claim_recalls.c.recall)
-        .join(claims, claims.c.id == claim_recalls.c.claim)
-        .where(claims.c.c == position[0], claims.c.i == position[1], claims.c.standing == "settled")
-    )
-    return set(rows.scalars())
+    c, i = position
+    return {recall for (recall,) in _SETTLED.fetch(connection, c=c, i=i)}
 
 
 def named_items(connection: Connection) -> set[str]:

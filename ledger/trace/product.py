@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 from sqlalchemy import JSON, Column, Connection, Integer, String, Table, bindparam, select
@@ -133,6 +133,10 @@ class Product:
     recorded: int
 
 
+def _product(row: Any) -> Product:
+    return Product(**{**row._mapping, "label_lines": tuple(row.label_lines)})
+
+
 _BY_CODE = select(products).where(
     (products.c.code == bindparam("code"))
     | (products.c.gtin == bindparam("code"))
@@ -143,7 +147,7 @@ _BY_CODE = select(products).where(
 def find_product(connection: Connection, code: str) -> Product | None:
     """The product with this code, GTIN (14 digits) or id, or None."""
     row = connection.execute(_BY_CODE, {"code": code}).first()
-    return None if row is None else Product(*row)
+    return None if row is None else _product(row)
 
 
 def get_product(connection: Connection, code: str) -> Product:
@@ -156,4 +160,4 @@ def get_product(connection: Connection, code: str) -> Product:
 
 def list_products(connection: Connection) -> list[Product]:
     """All products by code."""
-    return [Product(*row) for row in connection.execute(select(products).order_by(products.c.code))]
+    return [_product(row) for row in connection.execute(select(products).order_by(products.c.code))]

@@ -142,4 +142,4 @@ class Seller:
 def get_seller(connection: Connection) -> Seller | None:
     """The seller, or None before the first description."""
     row = connection.execute(select(*(c for c in sellers.c if c.name != "only"))).first()
-    return None if row is None else Seller(*row)
+    return None if row is None else Seller(**{**row._mapping, "address": tuple(row.address)})

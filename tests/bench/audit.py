@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -25,6 +24,7 @@ import ledger.nouns  # noqa: F401  # the registry, whole
 from ledger.audit.log import audit
 from ledger.database import connect, migrate, writing
 from ledger.files import Files
+from ledger.identifiers import ALPHABET
 from ledger.journal.events import FIRST_MAP_ROOT, LogOpened, StatedMap, StatusStated, subject_heads
 from ledger.journal.opening import FORMAT
 from ledger.journal.registry import KIND_OF, Event
@@ -36,7 +36,6 @@ from ledger.log.guard import Guard
 from ledger.log.merkle import leaf_hash
 from ledger.log.note import Signer, Verifier, sign_note
 from ledger.log.tiles import Edge
-from ledger.identifiers import ALPHABET
 from ledger.trace.party import PartyRegistered
 
 ORIGIN = "bench.example/log"
@@ -142,7 +141,11 @@ def _groups(size: int, signer: Signer) -> Iterator[list[tuple[Event, tuple[str, 
 
 def _party(index: int) -> PartyRegistered:
     return PartyRegistered(
-        party=_id(index), code=f"P{index}", name="Baishan Cell Works, hall 3".ljust(60, "."), role="factory", country="CN"
+        party=_id(index),
+        code=f"P{index}",
+        name="Baishan Cell Works, hall 3".ljust(60, "."),
+        role="factory",
+        country="CN",
     )
 
 

@@ -24,7 +24,8 @@ class Row:
     def __str__(self) -> str:
         sense = "≤" if self.at_most else "≥"
         verdict = "met" if self.is_met else "MISSED"
-        return f"{self.name:<44} {self.ours:>18} {self.limit:>18} {self.ratio:>9.3f} {sense} {self.target:<8g} {verdict}"
+        figures = f"{self.ours:>18} {self.limit:>18} {self.ratio:>9.3f}"
+        return f"{self.name:<44} {figures} {sense} {self.target:<8g} {verdict}"
 
 
 HEAD = f"{'measure':<44} {'ours':>18} {'limit':>18} {'figure':>9}   {'target':<8}"
