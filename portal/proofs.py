@@ -1,0 +1,153 @@
+"""The log as outsiders read it (C2SP tlog-tiles): hashes and proofs for everyone, entries for auditors.
+
+Nothing is served that no published checkpoint covers: everything is cut off at the size of the newest one.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol, cast
+
+from flask import Blueprint, Response, current_app, request
+from sqlalchemy import Connection, Engine
+
+from ledger.database import reading
+from ledger.journal.opening import Ledger
+from ledger.journal.publish import Standing
+from ledger.log.checkpoint import parse_decimal
+from ledger.log.directory import read_bundle
+from ledger.log.proving import prove_entry
+from ledger.log.store import read_tile
+from ledger.log.tiles import TILE_WIDTH, MalformedPath, Tile, TileCache, parse_entries_path, parse_path
+from portal.services import EXTENSION
+from portal.tokens import find_token
+
+proofs = Blueprint("proofs", __name__, url_prefix="/log")
+
+TEXT = "text/plain; charset=utf-8"
+BYTES = "application/octet-stream"
+SHORTLY = "public, max-age=5"  # a new checkpoint may come with every group of writes
+FOR_EVER = "public, max-age=31536000, immutable"
+FOR_ONE_READER = "private, max-age=31536000, immutable"
+NOT_HERE = "The log has nothing here, or has not published it yet.\n"
+FOR_AUDITORS = (
+    "Entries are for auditors. Ask the seller for a token and send it as the header "
+    "“Authorization: Bearer TOKEN”. Checkpoint, key, hashes and proofs are open to everyone.\n"
+)
+
+TILE_CACHE = "lotproof-tile-cache"
+
+
+class Published(Protocol):
+    """What these pages need of the running application."""
+
+    @property
+    def ledger(self) -> Ledger: ...
+
+    @property
+    def state(self) -> Engine: ...
+
+
+class _NotHere(Exception):
+    """The path names nothing that was published."""
+
+
+@proofs.errorhandler(_NotHere)
+def not_here(_error: _NotHere) -> Response:
+    """404, in one line of plain text: programs read this."""
+    return _answer(NOT_HERE.encode(), TEXT, SHORTLY, status=404)
+
+
+@proofs.get("/checkpoint")
+def checkpoint() -> Response:
+    """The newest published checkpoint."""
+    with _published() as (_connection, standing):
+        return _answer(standing.note.encode(), TEXT, SHORTLY)
+
+
+@proofs.get("/vkey")
+def vkey() -> Response:
+    """The key that checkpoints are signed with. Whoever wants to be sure gets it by another way."""
+    key = _house().ledger.keys.signer.verifier.to_text()
+    return _answer(f"{key}\n".encode(), TEXT, "public, max-age=3600")
+
+
+@proofs.get("/tile/<path:where>")
+def tile(where: str) -> Response:
+    """A tile of hashes, full or partial."""
+    try:
+        wanted = parse_path(where)
+    except MalformedPath:
+        raise _NotHere from None
+    with _published() as (connection, standing):
+        _refuse_unpublished(wanted, standing)
+        return _answer(read_tile(connection, wanted), BYTES, FOR_EVER)
+
+
+@proofs.get("/tile/entries/<path:where>")
+def entries(where: str) -> Response:
+    """A bundle of entries: for auditors, or for everyone where the seller has opened them."""
+    house = _house()
+    is_open = house.ledger.settings.log_entries == "open"
+    if not (is_open or _has_token(house.state)):
+        refused = _answer(FOR_AUDITORS.encode(), TEXT, "no-store", status=401)
+        refused.headers["WWW-Authenticate"] = 'Bearer realm="entries of the log"'
+        return refused
+    try:
+        number, width = parse_entries_path(where)
+    except MalformedPath:
+        raise _NotHere from None
+    with _published() as (connection, standing):
+        wanted = Tile(0, number, width)
+        _refuse_unpublished(wanted, standing)
+        answer = _answer(read_bundle(connection, wanted), BYTES, FOR_EVER if is_open else FOR_ONE_READER)
+    answer.vary.add("Authorization")
+    return answer
+
+
+@proofs.get("/proof/<index>")
+def proof(index: str) -> Response:
+    """The proof that an entry stands under the newest checkpoint. It does not say what the entry says."""
+    try:
+        wanted = parse_decimal(index)
+    except ValueError:
+        raise _NotHere from None
+    with _published() as (connection, standing):
+        if wanted >= standing.size:
+            raise _NotHere
+        made = prove_entry(connection, wanted, standing.note, cache=_tile_cache())
+    return _answer(made.format().encode(), TEXT, SHORTLY)
+
+
+@contextmanager
+def _published() -> Iterator[tuple[Connection, Standing]]:
+    """A snapshot and the newest checkpoint in it, which the guard holds too."""
+    ledger = _house().ledger
+    with reading(ledger.engine) as connection:
+        yield connection, ledger.journal.standing(connection)
+
+
+def _refuse_unpublished(wanted: Tile, standing: Standing) -> None:
+    """Raise _NotHere unless the published tree holds every hash of the tile."""
+    if wanted.number * TILE_WIDTH + wanted.width > standing.size >> 8 * wanted.level:
+        raise _NotHere
+
+
+def _has_token(state: Engine) -> bool:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and find_token(state, token.strip()) is not None
+
+
+def _answer(content: bytes, content_type: str, caching: str, *, status: int = 200) -> Response:
+    response = Response(content, status=status, content_type=content_type)
+    response.headers["Cache-Control"] = caching
+    response.headers["Access-Control-Allow-Origin"] = "*"  # a verifier may run in anybody's page
+    return response
+
+
+def _tile_cache() -> TileCache:
+    """Of this application: full tiles never change, but two applications may have two logs."""
+    return cast(TileCache, current_app.extensions.setdefault(TILE_CACHE, TileCache()))
+
+
+def _house() -> Published:
+    return cast(Published, current_app.extensions[EXTENSION])
