@@ -1,0 +1,81 @@
+"""Rows of the log as they are stored, whatever somebody may have put there."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from ledger.audit.finding import Findings
+from ledger.log.checkpoint import LARGEST_SIZE
+
+_ENTRIES = (
+    "SELECT position, leaf, body FROM log_entries WHERE position >= ? AND position < ? ORDER BY position"
+)
+_TILES = "SELECT number, root, hashes FROM log_tiles WHERE level = ? AND number >= ? AND number < ?"
+_NOTES = (
+    "SELECT size, typeof(note), CAST(note AS BLOB) FROM log_checkpoints "
+    "WHERE size > ? AND size <= ? ORDER BY size"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTile:
+    """A row of `log_tiles`; both members are empty where the row does not hold bytes."""
+
+    root: bytes
+    hashes: bytes
+
+
+def fetch(connection: Connection, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+    """The rows as the driver gives them: no type of ours may stumble over what was changed."""
+    cursor = connection.exec_driver_sql(sql, parameters).cursor
+    assert cursor is not None
+    return list(cursor.fetchall())
+
+
+def read_entries(connection: Connection, start: int, end: int) -> list[tuple[Any, ...]] | None:
+    """The rows of entries as they are stored, (position, leaf, body) in order; None where one cannot be read."""
+    try:
+        return fetch(connection, _ENTRIES, start, end)
+    except DBAPIError:
+        return None
+
+
+def read_entry(connection: Connection, position: int, findings: Findings) -> Iterator[tuple[Any, ...]]:
+    """The row of one entry, if it is there; notes why it cannot be read."""
+    try:
+        yield from fetch(connection, _ENTRIES, position, position + 1)
+    except DBAPIError as error:
+        findings.add("unreadable", "log_entries", position, "", f"the row cannot be read: {error.orig}")
+        yield position, None, None
+
+
+def as_bytes(findings: Findings, position: int, name: str, value: object) -> bytes | None:
+    """A column of an entry, if it holds bytes; notes what it holds otherwise."""
+    if value is None or isinstance(value, bytes):
+        return value
+    findings.add("not_bytes", "log_entries", position, name, f"holds {type(value).__name__}, not bytes")
+    return None
+
+
+def read_tiles(connection: Connection, level: int, start: int, end: int) -> dict[int, StoredTile]:
+    """The stored tiles of a level by number, from `start` to before `end`."""
+    rows = fetch(connection, _TILES, level, start, end)
+    return {
+        number: StoredTile(*(value if isinstance(value, bytes) else b"" for value in values))
+        for number, *values in rows
+    }
+
+
+def read_notes(connection: Connection, after: int, upto: int = LARGEST_SIZE) -> list[tuple[int, str | None]]:
+    """(size, note) of the checkpoints above size `after`, up to and with `upto`, in order; None for no text."""
+    return [(size, _text(kind, note)) for size, kind, note in fetch(connection, _NOTES, after, upto)]
+
+
+def _text(kind: str, stored: bytes) -> str | None:
+    try:
+        return stored.decode() if kind == "text" else None
+    except UnicodeDecodeError:
+        return None
