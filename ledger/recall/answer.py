@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from sqlalchemy import Connection, bindparam, literal, select
 
 from ledger.database import Prepared
-from ledger.identifiers import as_printed, grouped, has_valid_pair, is_own_serial, never_occurring, search_key
+from ledger.identifiers import as_printed, grouped, has_valid_pair, never_occurring, search_key
 from ledger.journal.publish import Standing
 from ledger.recall.claim import settled_recalls
 from ledger.recall.recall import recall_ranges, recalls
@@ -90,14 +90,21 @@ _PRODUCT = (
     products.c.gtin,
 )
 _CARRIED = (
-    select(literal(1).label("is_unit"), units.c.serial.label("printed"), unit_sets.c.c, units.c.i, *_PRODUCT)
+    select(
+        literal(1).label("is_unit"),
+        unit_sets.c.received_sha256.is_(None).label("is_own"),
+        units.c.serial.label("printed"),
+        unit_sets.c.c,
+        units.c.i,
+        *_PRODUCT,
+    )
     .join(unit_sets, unit_sets.c.id == units.c.unit_set)
     .join(batches, batches.c.id == unit_sets.c.batch)
     .join(products, products.c.id == batches.c.product)
     .where(units.c.search_key == bindparam("key"))
 )
 _CODED = (
-    select(literal(0), batch_codes.c.code, batches.c.recorded, literal(0), *_PRODUCT)
+    select(literal(0), literal(0), batch_codes.c.code, batches.c.recorded, literal(0), *_PRODUCT)
     .join(batches, batches.c.id == batch_codes.c.batch)
     .join(products, products.c.id == batches.c.product)
     .where(batch_codes.c.search_key == bindparam("key"))
@@ -141,8 +148,8 @@ def find_answer(connection: Connection, standing: Standing, number: str, gtin: s
     first = found[0]
     return Answer(
         number=as_printed(number),
-        shown=grouped(first.printed) if first.is_unit else first.printed,
-        is_own_serial=bool(first.is_unit) and is_own_serial(first.printed),
+        shown=grouped(first.printed) if first.is_own else first.printed,
+        is_own_serial=bool(first.is_own),
         is_batch_code=not first.is_unit,
         status=matches[0].status,
         matches=matches,
@@ -155,6 +162,7 @@ class _Found(NamedTuple):
     """A row of `_FOUND`: what carries the number, its position, its batch and its product."""
 
     is_unit: int
+    is_own: int  # its serial was made here
     printed: str
     c: int
     i: int
