@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from ledger.database import reading
@@ -60,6 +61,7 @@ from portal.passwords import new_password
 
 HOST = "VOLTARO.EXAMPLE"
 UNITS = 20_000
+PICTURES = Path(__file__).parent / "demo_pictures"
 PEOPLE = ("Ada Muster", "Ben Beispiel")  # made up, and look it
 
 PARTIES: tuple[tuple[str, str, Role, str], ...] = (
@@ -267,6 +269,7 @@ class Story:
                 model=code,
                 gtin=gtin,
                 label_lines=(f"Model {code}", line),
+                picture=self.ledger.files.put((PICTURES / f"{code}.png").read_bytes()),
             )
             self.do(when, register_product, product)
             lines = (
