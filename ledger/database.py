@@ -45,6 +45,10 @@ def connect(path: Path | None) -> Engine:
     return engine
 
 
+class TransactionLost(RuntimeError):
+    """The database undid the whole transaction, not one statement: after a full disk or a failed read."""
+
+
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection whose reads all see one snapshot."""
@@ -67,18 +71,24 @@ def writing(engine: Engine) -> Iterator[Connection]:
         try:
             yield connection
         except BaseException:
-            _say(connection, "ROLLBACK")
+            if _is_begun(connection):
+                _say(connection, "ROLLBACK")
             raise
         _say(connection, "COMMIT")
 
 
 @contextmanager
 def savepoint(connection: Connection) -> Iterator[None]:
-    """A part of a transaction that is undone alone if the block raises."""
+    """A part of a transaction that is undone alone if the block raises.
+
+    Raises TransactionLost where the database undid the whole: what followed would commit bit by bit.
+    """
     _say(connection, "SAVEPOINT command")
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        if not _is_begun(connection):
+            raise TransactionLost(str(error)) from error
         _say(connection, "ROLLBACK TO command")
         _say(connection, "RELEASE command")
         raise
@@ -89,6 +99,12 @@ def _say(connection: Connection, sql: str) -> None:
     """Run a statement without parameters or result straight on the driver's connection."""
     driver: Any = connection.connection.driver_connection
     driver.execute(sql)
+
+
+def _is_begun(connection: Connection) -> bool:
+    """Whether a transaction is under way: SQLite ends it by itself after some errors ("Result and Error Codes")."""
+    driver: Any = connection.connection.driver_connection
+    return bool(driver.in_transaction)
 
 
 class Prepared:

@@ -122,12 +122,13 @@ def test_eight_threads_are_answered_with_what_stands_at_their_index(world: World
     assert codes == {f"M-{thread}-{number}" for thread in range(8) for number in range(20)}
 
 
-def test_whoever_waits_is_sealed_with_one_checkpoint(world: World, gate: Gate) -> None:
+def test_who_waits_at_the_same_time_shares_a_checkpoint(world: World, gate: Gate) -> None:
     before = world.size()
     answers = gate.one_group(*(lambda n=n: world.do(material(f"M{n}")) for n in range(10)))
     assert all(isinstance(one, Receipt) for one in answers)
     kinds = [entry.kind for entry in assert_whole(world.ledger)[before:]]
-    assert kinds == ["material.registered/1"] * 11 + ["status.stated/1"]
+    assert kinds.count("material.registered/1") == 11
+    assert kinds.count("status.stated/1") <= 3  # a group ends early where it has held the lock for long
 
 
 def test_a_refused_command_leaves_nothing_while_others_of_its_group_stand(world: World, gate: Gate) -> None:
@@ -153,7 +154,7 @@ def test_a_refused_command_leaves_nothing_while_others_of_its_group_stand(world:
         "Receipt",
     ]
     entries = assert_whole(world.ledger)[before:]
-    assert [entry.data.get("code") for entry in entries] == ["GATE", "A", "B", None]
+    assert [entry.data["code"] for entry in entries if entry.kind != "status.stated/1"] == ["GATE", "A", "B"]
     assert {one.code for one in world.read(list_materials)} == {"TAKEN", "GATE", "A", "B"}
     with reading(world.ledger.engine) as connection:
         assert connection.execute(select(requests)).all().__len__() == 2

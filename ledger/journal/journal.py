@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Connection, Engine
 
-from ledger.database import reading, savepoint, writing
+from ledger.database import TransactionLost, reading, savepoint, writing
 from ledger.errors import LedgerError, Refused
 from ledger.files import Files
 from ledger.journal.clock import Clock, ClockBehind, Stamps
@@ -217,6 +217,9 @@ class Journal:
         try:
             self._run(group, empty=empty)
         except BaseException as error:
+            if not group and not empty:  # it failed before anybody was taken; who leads stands first
+                with self._arriving:
+                    group.append(self._queue.popleft())
             for waiting in group:
                 waiting.receipt, waiting.error = None, error
             if empty or not isinstance(error, Exception):
@@ -255,6 +258,8 @@ class Journal:
                 for one in self._arrivals(group):
                     try:
                         receipts.append((one, self._run_one(connection, sealing, one)))
+                    except TransactionLost:
+                        raise  # nothing of the group is left
                     except Exception as error:  # noqa: BLE001 - each asker gets their own; the others go on
                         one.error = error
                 if sealing.drafts or empty:

@@ -50,6 +50,16 @@ class TreeDiffers(LedgerError):
     http_status = 503
 
 
+class ForeignCheckpoint(LedgerError):
+    """A checkpoint in the database that this log's key never signed."""
+
+    message = (
+        "The checkpoint at size {size} in the database is not signed by this log's key. Somebody wrote it there. "
+        "Nothing will be signed. Run: lotproof audit."
+    )
+    http_status = 503
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """The checkpoint that an answer speaks for."""
@@ -83,7 +93,7 @@ class Publisher:
     def prepare(self, connection: Connection) -> None:
         """Bring the edge up to the database, under the lock, and refuse to go on from a wrong place.
 
-        Raises LogBehindGuard, TreeDiffers, and what the guard raises.
+        Raises LogBehindGuard, ForeignCheckpoint, TreeDiffers, and what the guard raises.
         """
         self._unpublished = None  # of a group whose commit failed
         self._guarded = self._guard.read()
@@ -95,6 +105,8 @@ class Publisher:
         if note is None:
             self.edge, self.last_at, self._leaf, self._stated = Edge.empty(), None, b"", None
         elif note != self._prepared:
+            if not self._is_ours(note):
+                raise ForeignCheckpoint(size=checkpoint_of(note).size)
             self._catch_up_edge(connection, checkpoint_of(note))
         self._prepared = note
 
@@ -110,7 +122,7 @@ class Publisher:
             self.edge, self._prepared = Edge.empty(), None
             raise TreeDiffers(size=newest.size)
         self._leaf, last = rows[-1]
-        self.last_at, self._stated = _at(last), _stated_in(last)
+        self.last_at, self._stated = _at(last, newest.size), _stated_in(last)
 
     def seal(self, connection: Connection, drafts: Sequence[Draft], at: datetime) -> Recorded[StatusStated]:
         """Append the drafts and the stated map, sign the checkpoint; gives the stated event as recorded.
@@ -163,7 +175,7 @@ class Publisher:
         if cached is not None and cached.note == note and cached.is_old == is_old:
             return cached
         checkpoint = checkpoint_of(note)
-        as_of = _at(store.read_body(connection, checkpoint.size - 1))
+        as_of = _at(store.read_body(connection, checkpoint.size - 1), checkpoint.size)
         self._standing = Standing(checkpoint.size, checkpoint.root.hex(), note, as_of, is_old)
         return self._standing
 
@@ -172,9 +184,17 @@ class Publisher:
         if guarded.size > checkpoint_of(note).size:
             # Another process may have published past our snapshot; then ours is merely a moment older.
             return _is_overtaken(connection, guarded)
-        if not _continues(connection, guarded):
+        if not _continues(connection, guarded) or not self._is_ours(note):
             return False
         self._advance(guarded, note)
+        return True
+
+    def _is_ours(self, note: str) -> bool:
+        """Whether our key signed it: in the database stands what anybody with write access put there."""
+        try:
+            open_note(note, [self._verifier])
+        except LedgerError:
+            return False
         return True
 
     def _advance(self, guarded: Guarded, note: str) -> None:
@@ -203,7 +223,9 @@ class Publisher:
 
 def _continues(connection: Connection, guarded: Guarded) -> bool:
     """Whether what the guard holds is a checkpoint of this log, so that the log goes on from it."""
-    return store.note_at(connection, guarded.size) == guarded.note or _is_first(connection, guarded)
+    if guarded.note is None:  # there is no checkpoint of size 0 either: that would be equal
+        return _is_first(connection, guarded)
+    return store.note_at(connection, guarded.size) == guarded.note
 
 
 def _is_first(connection: Connection, guarded: Guarded) -> bool:
@@ -235,6 +257,8 @@ def _stated_in(body: bytes) -> StatusStated | None:
     return msgspec.convert(value["data"], StatusStated)
 
 
-def _at(body: bytes | None) -> datetime:
-    assert body is not None  # a checkpoint's last entry was committed with it
+def _at(body: bytes | None, size: int) -> datetime:
+    """When the last entry of the checkpoint of this size was recorded. Raises TreeDiffers if it is gone."""
+    if body is None:
+        raise TreeDiffers(size=size)
     return parse_moment(orjson.loads(body)["at"])
