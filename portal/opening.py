@@ -12,6 +12,7 @@ from ledger.state import open_state
 from portal.api import api
 from portal.app import create_app
 from portal.claims import claims
+from portal.console.pages import console
 from portal.live import Live
 from portal.pictures import pictures
 from portal.proofs import proofs
@@ -28,7 +29,7 @@ def open_app(settings: Settings, *, accept_long_silence: bool = False) -> Flask:
     app.config.update(
         SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_NAME="lotproof"
     )
-    for part in (claims, api, pictures, proofs):
+    for part in (claims, api, pictures, proofs, console):
         app.register_blueprint(part)
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # as werkzeug documents it

@@ -17,6 +17,7 @@ from babel.messages.pofile import write_po
 from jinja2.ext import babel_extract
 
 from translations.catalog import HERE, REFERENCE, catalogues, read_domain, read_language
+from translations.extract_ledger import said_by_ledger
 
 PROJECT = HERE.parent
 SHARED = ("portal/templates/*.html", "portal/*.py")
@@ -54,6 +55,9 @@ def said_in(domain: str, project: Path = PROJECT) -> dict[Said, str]:
             if ONLY.get(name, domain) == domain:
                 for said in read_source(path):
                     found.setdefault(said, name)
+    if domain == "console":
+        for text, name in said_by_ledger(project):
+            found.setdefault(Said(text), name)
     return found
 
 

@@ -1,0 +1,159 @@
+"""Claims: who asks for what, and what may be done about it. What is personal comes from the vault."""
+
+from collections.abc import Sequence
+
+from flask import Response, request
+from markupsafe import Markup
+from sqlalchemy import select
+
+from ledger.identifiers import grouped, is_own_serial
+from ledger.recall.claim import STEPS, Claim, claim_recalls, get_claim
+from ledger.recall.claim import claims as claim_table
+from ledger.recall.recall import recalls as recall_table
+from ledger.trace.batch import batches
+from ledger.trace.product import products
+from ledger.trace.unit import unit_at
+from portal.console.desk import ledger, snapshot, words
+from portal.console.history import entries_about
+from portal.console.listing import table
+from portal.console.names import badge, isolated, link
+from portal.console.options import choice_label
+from portal.console.parties import TIMELINE
+from portal.console.record import TITLES
+from portal.console.shell import address, console, moment, page
+from portal.console.timeline import happenings
+from portal.plate import plate
+from translations import Words, mark
+
+PAGE = 100
+HEADS = (
+    (mark("Claim"), False),
+    (mark("Product"), False),
+    (mark("Country"), False),
+    (mark("Opened"), False),
+    (mark("Wanted"), True),
+)
+SHAPES = {
+    "opened": ("person", "triangle"),
+    "accepted": ("waiting", "pause"),
+    "settled": ("done", "tick"),
+    "declined": ("clear", "text-circle"),
+}
+DOUBTS = {
+    "claimed_before": mark("This unit was claimed before. Compare both before you accept."),
+    "no_serial": mark("No serial was given: only the batch is known. When in doubt, treat it as recalled."),
+}
+TO = {"accepted": "claim.accept", "settled": "claim.settle", "declined": "claim.decline"}
+LABELS = {
+    "name": mark("Buyer’s name"),
+    "email": mark("E-mail"),
+    "address": mark("Address"),
+    "account": mark("Account"),
+    "iban": mark("IBAN"),
+    "paypal": mark("PayPal"),
+}
+_ALL = (
+    select(claim_table, products.c.name, batches.c.code)
+    .join(products, products.c.id == claim_table.c.product)
+    .join(batches, batches.c.id == claim_table.c.batch)
+)
+
+
+@console.get("/claims")
+def claims() -> Response:
+    """All claims, newest first, or those of one standing."""
+    standing = request.args.get("standing", "")
+    before = request.args.get("before", type=int)
+    query = _ALL.order_by(claim_table.c.opened.desc()).limit(PAGE + 1)
+    if standing in STEPS:
+        query = query.where(claim_table.c.standing == standing)
+    if before is not None:
+        query = query.where(claim_table.c.opened < before)
+    rows = snapshot().execute(query).all()
+    older = (
+        address("claims", before=rows[PAGE - 1].opened, standing=standing or None) if len(rows) > PAGE else ""
+    )
+    listing = [
+        (
+            link(address("claim", subject_id=row.id), row.id, is_code=True)
+            + standing_badge(words(), row.standing),
+            isolated(row.name),
+            words().country(row.country),
+            moment(row.opened_at),
+            choice_label(words(), row.remedy),
+        )
+        for row in rows[:PAGE]
+    ]
+    filters = [("", words().text("all"), address("claims"))]
+    filters += [(one, choice_label(words(), one), address("claims", standing=one)) for one in STEPS]
+    return page(
+        "claims.html",
+        here="claims",
+        table=table(HEADS, listing),
+        older=older,
+        filters=filters,
+        standing=standing,
+    )
+
+
+def standing_badge(spoken: Words, standing: str) -> Markup:
+    """How a claim stands, with its shape."""
+    return badge(*SHAPES[standing], choice_label(spoken, standing))
+
+
+@console.get("/claims/<subject_id>")
+def claim(subject_id: str) -> Response:
+    """One claim: the unit, what is asked, who asks, and what may be done."""
+    connection = snapshot()
+    found = get_claim(connection, subject_id)
+    names = connection.execute(
+        select(products.c.name, products.c.brand, batches.c.code)
+        .join(batches, batches.c.product == products.c.id)
+        .where(batches.c.id == found.batch)
+    ).one()
+    unit = unit_at(connection, found.position)
+    recalls = connection.execute(
+        select(recall_table.c.id, recall_table.c.code)
+        .join(claim_recalls, claim_recalls.c.recall == recall_table.c.id)
+        .where(claim_recalls.c.claim == found.id)
+    ).all()
+    return page(
+        "claim.html",
+        here="claims",
+        claim=found,
+        badge=standing_badge(words(), found.standing),
+        doubt=words().text(DOUBTS[found.doubt]) if found.doubt in DOUBTS else "",
+        product=f"{names.brand} {names.name}",
+        batch_code=names.code,
+        plate=plate(_shown(unit.serial), is_own_serial=is_own_serial(unit.serial)) if unit else None,
+        recalls=[link(address("recall", subject_id=row.id), row.code, is_code=True) for row in recalls],
+        remedy=choice_label(words(), found.remedy),
+        opened=moment(found.opened_at),
+        people=_people(found),
+        actions=_actions(found),
+        timeline=happenings(entries_about(connection, f"claim:{found.id}", limit=TIMELINE).entries),
+    )
+
+
+def _actions(found: Claim) -> list[tuple[str, str]]:
+    """(words, address) of each step that its standing allows, the likeliest last."""
+    return [
+        (words().text(TITLES[TO[step]]), address("record_form", name=TO[step]) + f"?claim={found.id}")
+        for step in reversed(STEPS[found.standing])
+    ]
+
+
+def _people(found: Claim) -> Sequence[tuple[str, str]]:
+    """What the buyer left, to reach and to pay them; read from the vault, never from the log."""
+    values = dict(ledger().vault.read(found.contact))
+    if found.payout is not None:
+        values |= ledger().vault.read(found.payout)
+    return [(_label(name), str(value)) for name, value in values.items() if value]
+
+
+def _label(name: str) -> str:
+    return words().text(LABELS[name]) if name in LABELS else name
+
+
+def _shown(serial: str) -> str:
+    return grouped(serial) if is_own_serial(serial) else serial

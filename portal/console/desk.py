@@ -1,0 +1,100 @@
+"""What one request of the console works with: the ledger, who is signed in, one snapshot, the language.
+
+The application's services supply ledger and state; the snapshot opens at the first read and closes with the
+request, so that everything on a page was true at one moment.
+"""
+
+from contextlib import ExitStack
+from typing import Protocol, cast
+
+from flask import current_app, g, request
+from sqlalchemy import Connection, Engine
+
+from ledger.database import reading
+from ledger.journal.journal import By
+from ledger.journal.opening import Ledger
+from portal.accounts import Session, accounts
+from portal.language import speak
+from portal.services import EXTENSION, House
+from translations import Words, catalogues, choose
+
+DOMAIN = "console"
+LANGUAGE_COOKIE = "console_language"
+_NAMES = "lotproof-account-names"
+
+
+class Desk(Protocol):
+    """What the console needs of the application's services."""
+
+    @property
+    def ledger(self) -> Ledger: ...
+
+    @property
+    def state(self) -> Engine: ...
+
+    def house(self) -> House:
+        """Who sells, and in whose zone times are shown."""
+
+
+def desk() -> Desk:
+    """The services of the application that answers this request."""
+    return cast(Desk, current_app.extensions[EXTENSION])
+
+
+def ledger() -> Ledger:
+    """The seller's ledger."""
+    return desk().ledger
+
+
+def house() -> House:
+    """Who sells, asked for once a request."""
+    if "house" not in g:
+        g.house = desk().house()
+    return cast(House, g.house)
+
+
+def snapshot() -> Connection:
+    """The connection on which this request reads: everything it shows is of one moment."""
+    if "snapshot" not in g:
+        g.closing = ExitStack()
+        g.snapshot = g.closing.enter_context(reading(ledger().engine))
+    return cast(Connection, g.snapshot)
+
+
+def close_snapshot(_error: BaseException | None = None) -> None:
+    """Give the snapshot's connection back."""
+    closing: ExitStack | None = g.pop("closing", None)
+    g.pop("snapshot", None)
+    if closing is not None:
+        closing.close()
+
+
+def session() -> Session:
+    """Who is signed in; only asked where somebody is."""
+    return cast(Session, g.session)
+
+
+def by(form_token: str) -> By:
+    """Who writes, and the form's token: sent twice, a form is recorded once."""
+    return By(session().account.actor, form_token or None)
+
+
+def words() -> Words:
+    """This request's words: the chosen language, else what the browser prefers of those we have."""
+    if "console_words" not in g:
+        offered = tuple(one.tag for one in catalogues().offering(DOMAIN))
+        accepted = request.environ.get("HTTP_ACCEPT_LANGUAGE", "")
+        g.console_words = speak(choose(None, request.cookies.get(LANGUAGE_COOKIE), accepted, offered), DOMAIN)
+    return cast(Words, g.console_words)
+
+
+def account_name(actor: str) -> str:
+    """The name behind `account:ID`, "" for every other actor and for an account of another installation.
+
+    Names are asked for once a process and again when one is missing: an account's name never changes.
+    """
+    names: dict[str, str] = current_app.extensions.setdefault(_NAMES, {})
+    if actor.startswith("account:") and actor not in names:
+        names.update({account.actor: account.name for account in accounts(desk().state)})
+        names.setdefault(actor, "")
+    return names.get(actor, "")

@@ -1,0 +1,244 @@
+"""Forms made from the questions of a request: what a page shows, and what comes back from it.
+
+A field is named by its path (`inputs.0.quantity`), so answers find their way back and problems find their field.
+Everything works without a script: more rows come with a button, files are kept while answers are put right.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Request
+from sqlalchemy import Connection
+
+from ledger.errors import LedgerError
+from ledger.files import FileRef, Files
+from ledger.journal.asking import BadAnswers, Question, nested
+from portal.console.options import FEW, Option, choice_label, countries, options_of
+from portal.forms import Problem
+from translations import Words
+
+FORM_TOKEN, MORE = "form_token", "more"
+KEPT = ".kept"  # a file sent before stands in a hidden field of this name, as SHA-256 and size
+NOT_ANSWERS = ("csrf", FORM_TOKEN, MORE)
+BLANK_ROWS, ROWS_AT_ONCE, MOST_ROWS = 2, 5, 200
+REFS_LIST = "list-"
+WIDGETS = {"prose": "area", "date": "date", "file": "file", "number": "number"}
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """One input: its path, its words, what it offers and what stands in it."""
+
+    path: str
+    label: str
+    hint: str
+    widget: str  # text, area, date, number, select, listed or file
+    value: str = ""
+    options: Sequence[Option] = ()
+    list_id: str = ""  # of the datalist that it suggests from
+    is_optional: bool = False
+    is_code: bool = False
+    is_many: bool = False  # several files
+    kept: tuple[str, ...] = ()  # files that were sent before
+
+
+@dataclass(frozen=True, slots=True)
+class FormRows:
+    """A question with several answers: rows of one field or of a group's fields."""
+
+    path: str
+    label: str
+    hint: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[FormField, ...], ...]
+    can_grow: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form as a page shows it; `lists` are the datalists its fields name."""
+
+    items: tuple[FormField | FormRows, ...]
+    lists: Mapping[str, Sequence[Option]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class FormMaker:
+    """Makes the fields of one form in one language, looking up each noun's codes once."""
+
+    connection: Connection
+    words: Words
+    answers: Mapping[str, object]
+    extra_rows: Mapping[str, int] = field(default_factory=dict)
+    lists: dict[str, Sequence[Option]] = field(default_factory=dict)
+    _known: dict[str, list[Option]] = field(default_factory=dict)
+
+    def make(self, questions: Sequence[Question]) -> Form:
+        """The whole form."""
+        items = tuple(self._item(one) for one in questions)
+        return Form(items, self.lists)
+
+    def _item(self, one: Question) -> FormField | FormRows:
+        answer = self.answers.get(one.name)
+        if one.is_many and one.kind != "file":
+            return self._rows(one, answer)
+        return self._field(one, one.name, answer)
+
+    def _rows(self, one: Question, answer: object) -> FormRows:
+        given = _numbered(answer)
+        last = max((int(number) for number in given), default=-1) + 1
+        wanted = min(last + BLANK_ROWS + self.extra_rows.get(one.name, 0), MOST_ROWS, max(one.highest, last))
+        rows = tuple(self._row(one, number, given.get(str(number))) for number in range(wanted))
+        return FormRows(
+            path=one.name,
+            label=self._text(one.title),
+            hint=self._hint(one),
+            heads=tuple(self._head(part) for part in one.parts),
+            rows=rows,
+            can_grow=wanted < min(one.highest, MOST_ROWS),
+        )
+
+    def _row(self, one: Question, number: int, answer: object) -> tuple[FormField, ...]:
+        path = f"{one.name}.{number}"
+        if one.kind != "group":
+            return (self._field(one, path, answer, in_row=True),)
+        given = answer if isinstance(answer, Mapping) else {}
+        return tuple(
+            self._field(part, f"{path}.{part.name}", given.get(part.name), in_row=True) for part in one.parts
+        )
+
+    def _field(self, one: Question, path: str, answer: object, *, in_row: bool = False) -> FormField:
+        widget, options, list_id = self._widget(one)
+        value = answer if isinstance(answer, str) else "" if answer is not None else one.default
+        return FormField(
+            path=path,
+            label=self._text(one.title),
+            hint="" if in_row else self._hint(one),
+            widget=widget,
+            value=value,
+            options=options,
+            list_id=list_id,
+            is_optional=not one.required and not in_row and one.kind != "yes_no",
+            is_code=bool(one.ref) or one.kind in ("quantity", "money"),
+            is_many=one.is_many,
+            kept=tuple(_kept_names(answer)),
+        )
+
+    def _widget(self, one: Question) -> tuple[str, Sequence[Option], str]:
+        """(widget, options, id of a datalist)."""
+        if one.kind in ("choice", "yes_no"):
+            values = one.choices or ("yes", "no")
+            return "select", [Option(value, choice_label(self.words, value)) for value in values], ""
+        if one.kind == "country":
+            return "listed", (), self._list("country", countries(self.words.lang))
+        if one.ref:
+            known = self._known.setdefault(one.ref, options_of(self.connection, self.words, one.ref))
+            if 0 < len(known) <= FEW:
+                return "select", known, ""
+            return "listed", (), self._list(one.ref, known)
+        return WIDGETS.get(one.kind, "text"), (), ""
+
+    def _list(self, name: str, options: Sequence[Option]) -> str:
+        self.lists[REFS_LIST + name] = options
+        return REFS_LIST + name
+
+    def _head(self, part: Question) -> str:
+        """What stands over the fields of a group's rows: one example for all of them."""
+        title = self._text(part.title)
+        if not part.example:
+            return title
+        return self.words.text("{title}, such as {example}", title=title, example=part.example)
+
+    def _hint(self, one: Question) -> str:
+        said = [self._text(one.description)] if one.description else []
+        if one.example and not one.ref:
+            said.append(self.words.text("For example {example}.", example=one.example))
+        return " ".join(said)
+
+    def _text(self, msgid: str) -> str:
+        return self.words.text(msgid)
+
+
+def answers_from(request: Request, files: Files) -> dict[str, object]:
+    """The answers of a form that was sent, files stored and named by their content.
+
+    A file that is empty counts as not sent. Raises what storing a file may raise.
+    """
+    fields: list[tuple[str, object]] = [
+        (name, value)
+        for name, value in request.form.items(multi=True)
+        if name not in NOT_ANSWERS and not name.endswith(KEPT)
+    ]
+    for name, kept in request.form.items(multi=True):
+        if name.endswith(KEPT) and (ref := _kept_file(kept, files)) is not None:
+            fields.append((name.removesuffix(KEPT), ref))
+    for name, upload in request.files.items(multi=True):
+        content = upload.stream.read()
+        if content:
+            fields.append((name, files.put(content)))
+    return nested(fields)
+
+
+def problems_of(words: Words, error: LedgerError, answers: Mapping[str, object]) -> list[Problem]:
+    """What is wrong, each with its field where one can be named."""
+    if isinstance(error, BadAnswers):
+        return [Problem(one.path, _filled(words, one.message, one.facts)) for one in error.problems]
+    return [Problem(_field_of(error, answers), said(words, error))]
+
+
+def said(words: Words, error: LedgerError) -> str:
+    """An error's sentence in this language; those of its facts that are words of ours are translated too."""
+    facts = {**error.facts}
+    if "standing" in facts:
+        facts["standing"] = choice_label(words, str(facts["standing"]))
+    if "reason" in facts:
+        facts["reason"] = words.pattern(str(facts["reason"]))
+    return _filled(words, error.message, facts)
+
+
+def flat(answers: Mapping[str, object], above: str = "") -> Iterator[tuple[str, object]]:
+    """The answers by their fields' paths."""
+    for name, value in answers.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
+def _field_of(error: LedgerError, answers: Mapping[str, object]) -> str:
+    """The one field in which stands the code or number that the error speaks of, else ""."""
+    named = {str(value) for value in error.facts.values()}
+    places = [path for path, value in flat(answers) if isinstance(value, str) and value.strip() in named]
+    return places[0] if len(places) == 1 and places[0] else ""
+
+
+def _filled(words: Words, msgid: str, facts: Mapping[str, Any]) -> str:
+    return words.pattern(msgid).format(**facts)
+
+
+def _numbered(answer: object) -> dict[str, object]:
+    """The rows of an answer by their numbers, as the form had them."""
+    if isinstance(answer, Mapping):
+        return {
+            number: value
+            for number, value in answer.items()
+            if number.isdecimal() and int(number) < MOST_ROWS
+        }
+    if isinstance(answer, list | tuple):
+        return {str(number): value for number, value in enumerate(answer)}
+    return {} if answer in (None, "") else {"0": answer}
+
+
+def _kept_names(answer: object) -> Iterator[str]:
+    for one in answer if isinstance(answer, list | tuple) else (answer,):
+        if isinstance(one, FileRef):
+            yield f"{one.sha256}.{one.size_bytes}"
+
+
+def _kept_file(text: str, files: Files) -> FileRef | None:
+    """The file that a hidden field names, if it is stored with that size."""
+    sha256, _, size = text.partition(".")
+    if not files.exists(sha256) or str(files.path(sha256).stat().st_size) != size:
+        return None
+    return FileRef(sha256=sha256, size_bytes=int(size))

@@ -1,0 +1,55 @@
+"""Every page of the console, imported so that its blueprint is whole: an application registers `console`."""
+
+from typing import NoReturn
+
+from flask import abort
+
+from portal.console import (
+    batches,
+    claims,
+    files,
+    intake,
+    log,
+    lots,
+    materials,
+    parties,
+    products,
+    recall_sentences,
+    recalls,
+    record,
+    shipments,
+    sign_in,
+    substitutions,
+    today,
+    units,
+    work,
+)
+from portal.console.shell import console as console
+
+__all__ = [
+    "batches",
+    "claims",
+    "console",
+    "files",
+    "intake",
+    "log",
+    "lots",
+    "materials",
+    "parties",
+    "products",
+    "recall_sentences",
+    "recalls",
+    "record",
+    "shipments",
+    "sign_in",
+    "substitutions",
+    "today",
+    "units",
+    "work",
+]
+
+
+@console.get("/<path:_anywhere>")
+def nowhere(_anywhere: str) -> NoReturn:
+    """An address that no page has: answered in the console's own words."""
+    abort(404)

@@ -1,0 +1,244 @@
+"""Recalls: whom they reach, how far they have come, and who said so."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Response
+from markupsafe import Markup
+from sqlalchemy import Connection, Select, func, select
+
+from ledger.recall.claim import claim_recalls, claims
+from ledger.recall.recall import (
+    Recall,
+    RecallVersion,
+    find_recall,
+    get_recall,
+    recall_batches,
+    recall_versions,
+    versions_of,
+)
+from ledger.recall.recall import recalls as recall_table
+from ledger.trace.batch import batches as batch_table
+from ledger.trace.shipment import Shipped, shipped_from
+from portal.console.desk import session, snapshot, words
+from portal.console.figures import Figures, Term, countries_of, figures_of, slices
+from portal.console.history import entries_about
+from portal.console.listing import Table, before, list_page, table
+from portal.console.lots import into_table
+from portal.console.names import badge, link
+from portal.console.options import choice_label, hazard_said
+from portal.console.parties import TIMELINE
+from portal.console.reads import batches_where, listed
+from portal.console.record import CONSEQUENCES, TITLES
+from portal.console.shell import address, console, entry_link, page, zone
+from portal.console.timeline import actor, happenings
+from portal.console.today import Waiting, counted, waits
+from translations import Words, mark
+
+HEADS = ((mark("Recall"), False), (mark("Hazard"), False), (mark("Published"), False), (mark("Units"), True))
+VERSION_HEADS = (
+    (mark("Version"), False),
+    (mark("Drafted by"), False),
+    (mark("Approved by"), False),
+    (mark("Published"), False),
+    (mark("Units"), True),
+)
+SHAPES = {
+    "drafted": ("person", "triangle"),
+    "approved": ("waiting", "pause"),
+    "published": ("recalled", "octagon"),
+    "closed": ("recalled", "octagon"),
+    "retracted": ("clear", "text-circle"),
+}
+BEING_HANDLED = ("opened", "accepted")
+
+
+@console.get("/recalls")
+def recalls() -> Response:
+    """All recalls, newest first; drafts among them, which nobody outside sees."""
+    units = (
+        select(func.max(recall_versions.c.units))
+        .where(recall_versions.c.recall == recall_table.c.id)
+        .scalar_subquery()
+    )
+    found = listed(snapshot(), select(recall_table, units.label("units")), recall_table, before())
+    rows = [
+        (
+            link(address("recall", subject_id=row.id), row.code, is_code=True)
+            + standing_badge(words(), row.standing),
+            hazard_said(words(), row.hazard),
+            words().day(row.published_at, zone()) if row.published_at else "",
+            words().number(row.units),
+        )
+        for row in found.rows
+    ]
+    return list_page(
+        here="recalls",
+        title=mark("Recalls"),
+        listing=table(HEADS, rows),
+        older=found.older,
+        commands=("recall.draft",),
+        empty=mark("No recall, and none drafted. A draft shows whom it would reach before anybody is told."),
+    )
+
+
+def standing_badge(spoken: Words, standing: str) -> Markup:
+    """How a recall stands, with its shape."""
+    return badge(*SHAPES[standing], choice_label(spoken, standing))
+
+
+@console.get("/recalls/<subject_id>")
+def recall(subject_id: str) -> Response:
+    """One recall: whom it reaches, its versions, its batches, and every entry about it."""
+    connection = snapshot()
+    found = get_recall(connection, subject_id)
+    versions = versions_of(connection, found.id)
+    newest = versions[-1]
+    into = batches_where(connection, batch_table.c.id.in_(_batches_of(newest)))
+    shipped = shipped_from(connection, [one.id for one in into])
+    return page(
+        "recall.html",
+        here="recalls",
+        recall=found,
+        badge=standing_badge(words(), found.standing),
+        hazard=hazard_said(words(), found.hazard),
+        published=words().day(found.published_at, zone()) if found.published_at else "",
+        actions=actions_of(found, newest, session().account.actor),
+        waits_for_other=newest.approved is None and newest.drafted_by == session().account.actor,
+        countries=len(countries_of(shipped)),
+        units=newest.units,
+        figures=_progress(connection, found, newest.units, shipped),
+        versions=_versions(versions),
+        into=into_table(into, shipped),
+        timeline=happenings(entries_about(connection, f"recall:{found.id}", limit=TIMELINE).entries),
+        all_entries=address("log", about=f"recall:{found.id}"),
+    )
+
+
+def actions_of(found: Recall, newest: RecallVersion, asking: str) -> list[tuple[str, str]]:
+    """What this person may do next: (words, address), the main one last."""
+    names = []
+    if found.is_public and newest.published is not None:
+        names = ["recall.retract", "recall.close", "recall.draft_widening"]
+        if found.standing == "closed":
+            names = ["recall.retract"]
+    elif newest.approved is None:
+        names = [] if newest.drafted_by == asking else ["recall.approve"]
+    elif found.standing in ("approved", "published"):
+        names = ["recall.publish" if newest.version == 1 else "recall.widen"]
+    return [
+        (words().text(TITLES[name]), address("record_form", name=name) + f"?recall={found.code}")
+        for name in names
+    ]
+
+
+def _batches_of(version: RecallVersion) -> Select[Any]:
+    return select(recall_batches.c.batch).where(
+        recall_batches.c.recall == version.recall, recall_batches.c.version == version.version
+    )
+
+
+def _progress(connection: Connection, found: Recall, units: int, shipped: Sequence[Shipped]) -> Figures:
+    """Affected = refunded + replaced + being handled + in stock + no answer yet; units, not claims."""
+    counted_units = connection.execute(
+        select(claims.c.standing, claims.c.remedy, func.count(func.distinct(claims.c.c * 2**31 + claims.c.i)))
+        .join(claim_recalls, claim_recalls.c.claim == claims.c.id)
+        .where(claim_recalls.c.recall == found.id)
+        .group_by(claims.c.standing, claims.c.remedy)
+    ).all()
+    by_state = {(standing, remedy): count for standing, remedy, count in counted_units}
+    base = figures_of(words(), units, shipped)
+    refunded, replaced = by_state.get(("settled", "refund"), 0), by_state.get(("settled", "replacement"), 0)
+    handled = sum(count for (standing, _), count in by_state.items() if standing in BEING_HANDLED)
+    stock = base.made - base.shipped
+    silent = max(0, units - refunded - replaced - handled - stock)
+    parts = [
+        ("out", refunded, words().text("refunded")),
+        ("out", replaced, words().text("replaced")),
+        ("way", handled, words().text("being handled")),
+        ("held", stock, words().text("in stock")),
+        ("open", silent, words().text("no answer yet")),
+    ]
+    terms = [Term(words().number(units), words().text("affected"), "")]
+    terms += [Term(words().number(count), said, part) for part, count, said in parts if count]
+    cut = tuple(slices([(part, count) for part, count, _ in parts]))
+    return Figures(base.made, base.shipped, tuple(terms), cut, base.by_country, base.in_stock)
+
+
+def _versions(versions: Sequence[RecallVersion]) -> Table:
+    spoken = words()
+    rows = [
+        (
+            spoken.number(one.version),
+            Markup("{} {}").format(actor(spoken, one.drafted_by), entry_link(one.drafted)),
+            _approval(spoken, one),
+            entry_link(one.published) if one.published is not None else "",
+            spoken.number(one.units),
+        )
+        for one in reversed(versions)
+    ]
+    return table(VERSION_HEADS, rows)
+
+
+def _approval(spoken: Words, one: RecallVersion) -> Markup | str:
+    if one.approved is None or one.approved_by is None:
+        return ""
+    return Markup("{} {}").format(actor(spoken, one.approved_by), entry_link(one.approved))
+
+
+def reach(connection: Connection, spoken: Words, code: str) -> str:
+    """What publishing will do, in numbers; nothing for a code that no recall has."""
+    found = find_recall(connection, code)
+    if found is None:
+        return ""
+    newest = versions_of(connection, found.id)[-1]
+    batches: list[str] = list(connection.scalars(_batches_of(newest)))
+    countries = len(countries_of(shipped_from(connection, batches)))
+    return spoken.text(
+        "From then on {units} units, shipped to {countries} countries, are answered as recalled. Everybody can see it.",
+        units=spoken.number(newest.units),
+        countries=spoken.number(countries),
+    )
+
+
+CONSEQUENCES.update({"recall.publish": reach, "recall.widen": reach})
+
+
+@waits
+def drafts(connection: Connection, spoken: Words) -> list[Waiting]:
+    """Versions that wait for a second person, and approved ones that wait to be published."""
+    rows = connection.execute(
+        select(recall_table.c.id, recall_table.c.code, recall_versions.c.approved)
+        .join(recall_versions, recall_versions.c.recall == recall_table.c.id)
+        .where(
+            recall_versions.c.published.is_(None),
+            recall_table.c.standing.in_(("drafted", "approved", "published")),
+        )
+        .order_by(recall_versions.c.drafted)
+    ).all()
+    found = []
+    for row in rows:
+        place = address("recall", subject_id=row.id)
+        if row.approved is None:
+            said = spoken.text("Recall {recall} waits for a second person", recall=row.code)
+            reason = spoken.text("Somebody other than its author approves it.")
+        else:
+            said = spoken.text("Recall {recall} is approved and not published", recall=row.code)
+            reason = spoken.text("Nobody has been told yet.")
+        found.append(Waiting("recalled", Markup("{}").format(said), reason, spoken.text("Look at it"), place))
+    return found
+
+
+@waits
+def open_claims(connection: Connection, spoken: Words) -> list[Waiting]:
+    """Claims that nobody has looked at."""
+    count = connection.execute(
+        select(func.count()).select_from(claims).where(claims.c.standing == "opened")
+    ).scalar_one()
+    if not count:
+        return []
+    said = counted(spoken, "{count} claim waits for you", "{count} claims wait for you", count)
+    reason = spoken.text("Buyers who ask for their money back, or for a new one.")
+    return [
+        Waiting("person", said, reason, spoken.text("Look at them"), address("claims", standing="opened"))
+    ]

@@ -1,0 +1,200 @@
+"""Recording: one form for every command, made from its questions, and the same checks as everywhere else."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import Response, abort, request
+from sqlalchemy import Connection
+from werkzeug import Response as AnyResponse
+
+from ledger.errors import LedgerError
+from ledger.journal.asking import answers_to, build, nested, questions
+from ledger.journal.journal import Receipt, SameKeyOtherRequest
+from ledger.journal.registry import COMMANDS, Command
+from ledger.trace.seller import DescribeSeller, get_seller
+from portal.console.desk import by, ledger, snapshot, words
+from portal.console.forms import FORM_TOKEN, MORE, ROWS_AT_ONCE, FormMaker, answers_from, problems_of
+from portal.console.names import first_page_of
+from portal.console.shell import address, console, go_to, page
+from portal.forms import Problem, problems
+from translations import Words, mark
+
+# Commands that nobody fills in a form for: each has a page of its own, or belongs to the installation.
+NOT_BY_FORM = frozenset({"log.open", "unit.commission", "unit.commission_sets", "claim.open"})
+TITLES = {
+    "party.register": mark("Register a party"),
+    "product.register": mark("Register a product"),
+    "material.register": mark("Register a material"),
+    "bill_of_materials.revise": mark("Record a bill of materials"),
+    "material_lot.receive": mark("Record a material lot"),
+    "batch.produce": mark("Record a batch"),
+    "shipment.send": mark("Record a shipment"),
+    "hold.place": mark("Put a batch on hold"),
+    "hold.release": mark("Release a hold"),
+    "substitution.find": mark("Record a swap that was found"),
+    "substitution.propose": mark("Propose a substitution"),
+    "substitution.decide": mark("Decide on a substitution"),
+    "seller.describe": mark("Describe the company"),
+    "recall.draft": mark("Draft a recall"),
+    "recall.approve": mark("Approve a recall"),
+    "recall.publish": mark("Publish a recall"),
+    "recall.draft_widening": mark("Draft a wider recall"),
+    "recall.widen": mark("Publish the wider recall"),
+    "recall.close": mark("Close a recall"),
+    "recall.retract": mark("Retract a recall"),
+    "claim.accept": mark("Accept a claim"),
+    "claim.decline": mark("Decline a claim"),
+    "claim.settle": mark("Record that a remedy was given"),
+}
+PARTS = (
+    (
+        mark("Made"),
+        (
+            "party.register",
+            "product.register",
+            "material.register",
+            "bill_of_materials.revise",
+            "material_lot.receive",
+            "batch.produce",
+        ),
+    ),
+    (mark("Moved"), ("shipment.send",)),
+    (
+        mark("Checked"),
+        ("substitution.find", "substitution.propose", "substitution.decide", "hold.place", "hold.release"),
+    ),
+    (
+        mark("Put right"),
+        (
+            "recall.draft",
+            "recall.approve",
+            "recall.publish",
+            "recall.draft_widening",
+            "recall.widen",
+            "recall.close",
+            "recall.retract",
+            "claim.accept",
+            "claim.decline",
+            "claim.settle",
+        ),
+    ),
+    (mark("The company"), ("seller.describe",)),
+)
+
+
+# Each says what an order about a recall (its code) will do; registered by the recall's own pages.
+CONSEQUENCES: dict[str, Callable[[Connection, Words, str], str]] = {}
+
+
+def title_of(command: Command[Any]) -> str:
+    """What the form of a command is headed with."""
+    return words().text(TITLES.get(command.name, command.summary))
+
+
+@console.get("/record")
+def record_something() -> Response:
+    """Everything that can be recorded, by the trade."""
+    listed = {name for _, names in PARTS for name in names}
+    more = tuple(sorted(COMMANDS.keys() - listed - NOT_BY_FORM))
+    parts = [
+        (
+            title,
+            [
+                (title_of(COMMANDS[name]), summary_of(COMMANDS[name]), address("record_form", name=name))
+                for name in names
+            ],
+        )
+        for title, names in (*PARTS, (mark("More"), more))
+        if names
+    ]
+    return page("record_something.html", parts=parts)
+
+
+@console.get("/record/<name>")
+def record_form(name: str) -> Response:
+    """The form of one command; answers in the address fill it in."""
+    command = _command(name)
+    return _show(command, _first_answers(command), secrets.token_urlsafe(16))
+
+
+@console.post("/record/<name>")
+def record(name: str) -> AnyResponse:
+    """Records what the form says, once however often it is sent, and leads to what was made."""
+    command = _command(name)
+    answers = answers_from(request, ledger().files)
+    token = request.form.get(FORM_TOKEN, "")
+    if grown := request.form.get(MORE):
+        return _show(command, answers, token, extra_rows={grown: ROWS_AT_ONCE})
+    try:
+        receipt = ledger().journal.write(command, build(command.request, answers), by(token))
+    except SameKeyOtherRequest:
+        return _show(command, answers, secrets.token_urlsafe(16), status=409, found=[_sent_before()])
+    except LedgerError as error:
+        found = problems_of(words(), error, answers)
+        return _show(command, answers, token, status=error.http_status, found=found)
+    return go_to(_made_by(command, receipt), receipt.entries[0].index)
+
+
+def _show(
+    command: Command[Any],
+    answers: Mapping[str, object],
+    token: str,
+    *,
+    status: int = 200,
+    found: list[Problem] | None = None,
+    extra_rows: Mapping[str, int] | None = None,
+) -> Response:
+    form = FormMaker(snapshot(), words(), answers, extra_rows or {}).make(questions(command.request))
+    return page(
+        "record.html",
+        status=status,
+        title=title_of(command),
+        summary=summary_of(command),
+        form=form,
+        consequence=consequence_of(command.name, answers),
+        problems=problems(found or ()),
+        form_token=token,
+        action=address("record", name=command.name),
+    )
+
+
+def consequence_of(name: str, answers: Mapping[str, object]) -> str:
+    """What will happen, in numbers, where an order reaches the public; "" for all others."""
+    said = CONSEQUENCES.get(name)
+    recall = answers.get("recall")
+    return said(snapshot(), words(), recall) if said and isinstance(recall, str) and recall else ""
+
+
+def summary_of(command: Command[Any]) -> str:
+    """The first line of what the command says about itself."""
+    return words().text(command.summary)
+
+
+def _command(name: str) -> Command[Any]:
+    if name not in COMMANDS or name in NOT_BY_FORM:
+        abort(404)
+    return COMMANDS[name]
+
+
+def _first_answers(command: Command[Any]) -> dict[str, object]:
+    """What a form begins with: what the link to it says, and for the company what is recorded already."""
+    seller = get_seller(snapshot()) if command.request is DescribeSeller else None
+    if seller is None:
+        return nested(request.args.items(multi=True))
+    known = {name: getattr(seller, name) for name in DescribeSeller.__struct_fields__}
+    return answers_to(DescribeSeller(**known))
+
+
+def _made_by(command: Command[Any], receipt: Receipt) -> str:
+    """The page of what a command made; its entry where that has none."""
+    first = receipt.entries[0]
+    noun = command.name.partition(".")[0]
+    return first_page_of(first.subjects, noun) or address("entry", index=first.index)
+
+
+def _sent_before() -> Problem:
+    said = words().text(
+        "This form was recorded before, with other answers. To record these too, send it once more."
+    )
+    return Problem("", said)

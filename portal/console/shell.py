@@ -1,0 +1,251 @@
+"""The console's frame: its blueprint, who may enter, navigation, seal, language, and its error pages."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from flask import Blueprint, Response, current_app, g, redirect, render_template, request, url_for
+from markupsafe import Markup
+from werkzeug import Response as AnyResponse
+from werkzeug.exceptions import HTTPException
+
+from ledger.errors import LedgerError
+from portal.console.desk import (
+    LANGUAGE_COOKIE,
+    close_snapshot,
+    desk,
+    house,
+    ledger,
+    session,
+    snapshot,
+    words,
+)
+from portal.console.forms import said
+from portal.language import A_YEAR
+from portal.security import STAFF_PATH, local_path, refuse_forged, signed_in
+from translations import Words, catalogues, mark
+
+STATIC = Path(__file__).parent.parent / "static"
+OPEN_TO_ALL = {"console.sign_in", "console.sign_in_form", "console.change_language"}
+console = Blueprint("console", __name__, url_prefix=STAFF_PATH)
+console.teardown_request(close_snapshot)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One row of the navigation; `endpoint` is its page, and a place without one is left out."""
+
+    endpoint: str
+    title: str
+    count: int = 0
+
+
+# By the trade: made, moved, put right, kept.
+PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
+    ("", (Place("today", mark("Today")),)),
+    (
+        mark("Made"),
+        (
+            Place("products", mark("Products")),
+            Place("batches", mark("Batches")),
+            Place("material_lots", mark("Material lots")),
+            Place("materials", mark("Materials and bills")),
+            Place("substitutions", mark("Substitutions")),
+            Place("parties", mark("Parties")),
+        ),
+    ),
+    (mark("Moved"), (Place("shipments", mark("Shipments")), Place("labels", mark("Labels")))),
+    (mark("Put right"), (Place("recalls", mark("Recalls")), Place("claims", mark("Claims")))),
+    (mark("Kept"), (Place("log", mark("Log")),)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """The newest checkpoint, as the foot of every page shows it."""
+
+    as_of: str
+    size: str
+    root_start: str
+    is_old: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """All that stands around a page."""
+
+    brand: str
+    style_sheet: str
+    parts: Sequence[tuple[str, Sequence[tuple[Place, str, bool]]]]  # title; place, address, is here
+    languages: Sequence[tuple[str, str, str]]  # tag, name, address
+    account: str
+    csrf: str
+    sealed: Sealed | None
+    recorded: Markup | None  # the entry that led to this page, as a link
+
+
+def page(template: str, *, here: str = "", status: int = 200, **values: Any) -> Response:
+    """A page of the console; `here` is the endpoint of its place in the navigation."""
+    words()
+    rendered = render_template(f"console/{template}", frame=_frame(here), **values)
+    return Response(rendered, status=status, content_type="text/html; charset=utf-8")
+
+
+def address(endpoint: str, **values: Any) -> str:
+    """The address of a page of the console."""
+    return url_for(f"console.{endpoint}", **values)
+
+
+def moment(when: datetime) -> str:
+    """A time, in the seller's zone."""
+    return words().moment(when, house().zone)
+
+
+def zone() -> str:
+    """The seller's zone (IANA name)."""
+    return house().zone
+
+
+@console.before_request
+def admit() -> AnyResponse | None:
+    """Whoever is not signed in is led to the door; a form without the session's token is refused."""
+    if request.endpoint in OPEN_TO_ALL:
+        return None
+    found = signed_in(request, desk().state, now=ledger().clock.now())
+    if found is None:
+        here = request.full_path.rstrip("?") if request.method == "GET" else request.path
+        return redirect(address("sign_in", next=here), code=303)
+    g.session = found
+    if request.method == "POST":
+        refuse_forged(request, found)
+    return None
+
+
+@console.after_request
+def keep_private(response: AnyResponse) -> AnyResponse:
+    """What staff see stays in no cache; the language and the session decide what a page says."""
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+@console.get("/language")
+def change_language() -> AnyResponse:
+    """Remembers the language (`to`) and goes back to the page (`next`)."""
+    response = redirect(local_path(request.args.get("next", "")), code=303)
+    tag = request.args.get("to", "")
+    if tag in (one.tag for one in catalogues().offering("console")):
+        response.set_cookie(
+            LANGUAGE_COOKIE,
+            tag,
+            max_age=A_YEAR,
+            path=STAFF_PATH,
+            secure=request.is_secure,
+            httponly=True,
+            samesite="Lax",
+        )
+    return response
+
+
+@console.errorhandler(LedgerError)
+def show_refusal(error: LedgerError) -> Response:
+    """What the ledger refused, where the page itself had nothing better to say."""
+    title = (
+        words().text("There is nothing here")
+        if error.http_status == 404
+        else words().text("This was not done")
+    )
+    return page("trouble.html", status=error.http_status, title=title, what=said(words(), error))
+
+
+TROUBLES = {
+    400: mark("The request was not complete. Go back, reload the page and try once more."),
+    404: mark("The address is mistyped, or what it names is not recorded here."),
+    405: mark("This address takes no form. Go back and try once more."),
+    413: mark("What you sent is too large: at most 12 MB fit. Split the file, or send fewer files at once."),
+}
+
+
+@console.errorhandler(HTTPException)
+def show_trouble(error: HTTPException) -> Response:
+    """A wrong address, a file that is too large."""
+    code = error.code or 500
+    title = words().text("There is nothing here") if code == 404 else words().text("This was not done")
+    return page(
+        "trouble.html", status=code, title=title, what=words().text(TROUBLES.get(code, TROUBLES[400]))
+    )
+
+
+def _frame(here: str) -> Frame:
+    account = session() if "session" in g else None
+    recorded = request.args.get("recorded", "")
+    return Frame(
+        brand=house().brand,
+        style_sheet=_style_sheet(),
+        parts=_parts(here),
+        languages=_languages(),
+        account=account.account.name if account else "",
+        csrf=account.csrf if account else "",
+        sealed=_sealed(words()) if account else None,
+        recorded=entry_link(int(recorded)) if recorded.isdecimal() and len(recorded) < 16 else None,
+    )
+
+
+def entry_link(index: int) -> Markup:
+    """A link to an entry's page, by its index in the log."""
+    return Markup('<a href="{}" class="code"><bdi dir="ltr">#{}</bdi></a>').format(
+        address("entry", index=index), index
+    )
+
+
+def _parts(here: str) -> list[tuple[str, list[tuple[Place, str, bool]]]]:
+    there = current_app.view_functions
+    return [
+        (
+            title,
+            [
+                (place, address(place.endpoint), place.endpoint == here)
+                for place in places
+                if f"console.{place.endpoint}" in there
+            ],
+        )
+        for title, places in PLACES
+        if any(f"console.{place.endpoint}" in there for place in places)
+    ]
+
+
+def _languages() -> list[tuple[str, str, str]]:
+    back = quote(request.full_path.rstrip("?") if request.method == "GET" else request.path, safe="/")
+    return [
+        (one.tag, one.name, f"{address('change_language')}?to={one.tag}&next={back}")
+        for one in catalogues().offering("console")
+    ]
+
+
+def _sealed(words: Words) -> Sealed:
+    standing = ledger().journal.standing(snapshot())
+    return Sealed(
+        as_of=moment(standing.as_of),
+        size=words.number(standing.size),
+        root_start=f"{standing.root[:4]} {standing.root[4:8]}",
+        is_old=standing.is_old,
+    )
+
+
+@cache
+def _style_sheet() -> str:
+    """The address carries the content's digest, so that browsers may keep it for a year."""
+    digest = hashlib.sha256((STATIC / "console.css").read_bytes()).hexdigest()
+    return f"/static/console.css?v={digest[:12]}"
+
+
+def go_to(where: str, recorded: int | None = None) -> AnyResponse:
+    """Leads on after a form was taken; `recorded` names the entry on the page that follows."""
+    if recorded is None:
+        return redirect(where, code=303)
+    joint = "&" if "?" in where else "?"
+    return redirect(f"{where}{joint}recorded={recorded}", code=303)

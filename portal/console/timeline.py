@@ -1,0 +1,70 @@
+"""Entries as rows of a timeline: when, what happened, who recorded it, and where the entry itself stands."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from ledger.journal.registry import Recorded
+from portal.console.desk import account_name, snapshot, words
+from portal.console.names import Names, code, isolated, names_of
+from portal.console.sentences import MARKS, Say, sentence
+from portal.console.shell import address, moment
+from translations import Words, mark
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One row."""
+
+    when: str
+    index: int
+    address: str
+    meaning: str
+    icon: str
+    sentence: Markup
+    actor: Markup | str
+
+
+ACTORS = {
+    "system:log": mark("the log itself"),
+    "system:worker": mark("background work"),
+}
+KINDS_OF_ACTOR = {
+    "token": mark("a program, by its token"),
+    "claim": mark("a buyer, by the link of their claim"),
+    "system": mark("the system"),
+}
+
+
+def happenings(entries: Iterable[Recorded[Any]], names: Names | None = None) -> list[Happening]:
+    """The rows of these entries, in their order; names are looked up in one query unless given."""
+    listed = list(entries)
+    if names is None:
+        names = names_of(snapshot(), (subject for one in listed for subject in one.subjects))
+    say = Say(words(), names)
+    return [_happening(say, one) for one in listed]
+
+
+def actor(spoken: Words, name: str) -> Markup | str:
+    """Who recorded something, in words; an account by its person's name."""
+    known = account_name(name)
+    if known:
+        return isolated(known)
+    kind = name.partition(":")[0]
+    msgid = ACTORS.get(name) or KINDS_OF_ACTOR.get(kind)
+    return spoken.text(msgid) if msgid else code(name)
+
+
+def _happening(say: Say, one: Recorded[Any]) -> Happening:
+    meaning, icon = MARKS.get(type(one.event), ("", ""))
+    return Happening(
+        when=moment(one.at),
+        index=one.index,
+        address=address("entry", index=one.index),
+        meaning=meaning,
+        icon=icon,
+        sentence=sentence(say, one.event),
+        actor=actor(say.words, one.actor),
+    )

@@ -1,0 +1,165 @@
+"""Today: what waits for somebody, what was recorded just now, and the first steps of an empty company."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response
+from markupsafe import Markup, escape
+from sqlalchemy import Connection, exists, select
+
+from ledger.log import store
+from ledger.trace.batch import batches
+from ledger.trace.bill_of_materials import bom_lines, materials
+from ledger.trace.material_lot import material_lots
+from ledger.trace.party import parties
+from ledger.trace.product import products
+from ledger.trace.quality import holds
+from ledger.trace.seller import sellers
+from ledger.trace.shipment import shipments
+from ledger.trace.substitution import substitutions
+from portal.console.desk import ledger, session, snapshot, words
+from portal.console.history import newest_entries, without_seals
+from portal.console.shell import address, console, page, zone
+from portal.console.timeline import happenings
+from translations import Words, mark
+
+RECENT = 8
+LOOKED_AT = 40  # every other entry may be a seal
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Something that waits for a person: what, why, and what to do about it."""
+
+    meaning: str
+    sentence: Markup
+    reason: Markup | str
+    verb: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of the first steps, done or not."""
+
+    title: str
+    reason: str
+    address: str
+    is_done: bool
+
+
+STEPS = (
+    (
+        sellers,
+        mark("Describe the company"),
+        mark("It stands on labels and on buyers’ pages."),
+        "seller.describe",
+    ),
+    (parties, mark("Register your parties"), mark("Suppliers, factories, warehouses."), "party.register"),
+    (products, mark("Register a product"), mark("With its GTIN, if it has one."), "product.register"),
+    (
+        materials,
+        mark("Register its materials"),
+        mark("Those that matter for safety, at least."),
+        "material.register",
+    ),
+    (
+        bom_lines,
+        mark("Record its bill of materials"),
+        mark("What one unit is made of."),
+        "bill_of_materials.revise",
+    ),
+    (
+        material_lots,
+        mark("Record the lots that arrived"),
+        mark("With the supplier’s own code."),
+        "material_lot.receive",
+    ),
+    (batches, mark("Record a batch"), mark("And the lots that went into it."), "batch.produce"),
+    (shipments, mark("Record where it went"), mark("By channel and country."), "shipment.send"),
+)
+
+# Each noun that may wait for somebody adds a function here; it reads at most once.
+WAITING: list[Callable[[Connection, Words], list[Waiting]]] = []
+
+
+def waits(
+    found: Callable[[Connection, Words], list[Waiting]],
+) -> Callable[[Connection, Words], list[Waiting]]:
+    """Register what may wait for somebody."""
+    WAITING.append(found)
+    return found
+
+
+@console.get("/")
+def today() -> Response:
+    """The first page after the door."""
+    connection = snapshot()
+    waiting = [one for found in WAITING for one in found(connection, words())]
+    newest = newest_entries(connection, end=store.size(connection), limit=LOOKED_AT).entries
+    return page(
+        "today.html",
+        here="today",
+        day=words().day(ledger().clock.now(), zone()),
+        person=session().account.name,
+        waiting=waiting,
+        recent=happenings(without_seals(newest)[:RECENT]),
+        steps=first_steps(connection),
+    )
+
+
+def first_steps(connection: Connection) -> list[Step]:
+    """The first steps in order, or none once all are done. One query."""
+    found = connection.execute(select(*(exists(select(table.c[0])) for table, *_ in STEPS))).one()
+    if all(found):
+        return []
+    return [
+        Step(words().text(title), words().text(reason), address("record_form", name=name), bool(is_done))
+        for (_, title, reason, name), is_done in zip(STEPS, found, strict=True)
+    ]
+
+
+def counted(spoken: Words, singular: str, plural: str, count: int) -> Markup:
+    """A sentence whose number stands out."""
+    number = Markup("<b>{}</b>").format(spoken.number(count))
+    return escape(spoken.plural_pattern(singular, plural, count)).format(count=number)
+
+
+def _some(spoken: Words, rows: Sequence[Any]) -> str:
+    """The first few by their codes."""
+    return spoken.list([row.code for row in rows[:5]])
+
+
+@waits
+def proposals(connection: Connection, spoken: Words) -> list[Waiting]:
+    """Substitutions that nobody has decided on."""
+    standing = select(substitutions.c.id, substitutions.c.code).where(substitutions.c.standing == "proposed")
+    rows = connection.execute(standing.order_by(substitutions.c.recorded)).all()
+    if not rows:
+        return []
+    said = counted(
+        spoken,
+        "{count} proposed substitution waits for a decision",
+        "{count} proposed substitutions wait for a decision",
+        len(rows),
+    )
+    reason = spoken.text("{codes}: somebody other than the proposer decides.", codes=_some(spoken, rows))
+    place = address("substitution", subject_id=rows[0].id) if len(rows) == 1 else address("substitutions")
+    return [Waiting("person", said, reason, spoken.text("Decide"), place)]
+
+
+@waits
+def held(connection: Connection, spoken: Words) -> list[Waiting]:
+    """Batches that may not leave."""
+    standing = select(batches.c.id, batches.c.code).join(holds, holds.c.batch == batches.c.id)
+    rows = connection.execute(standing.where(holds.c.released.is_(None)).order_by(holds.c.placed)).all()
+    if not rows:
+        return []
+    said = counted(spoken, "{count} batch is on hold", "{count} batches are on hold", len(rows))
+    reason = spoken.text(
+        "{codes}: cannot be shipped until the hold is released.",
+        codes=_some(spoken, rows),
+    )
+    place = address("batch", subject_id=rows[0].id) if len(rows) == 1 else address("batches")
+    return [Waiting("waiting", said, reason, spoken.text("Look at it"), place)]

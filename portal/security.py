@@ -1,0 +1,101 @@
+"""Staff at the door: the session's cookie, whether a form is ours, and where a sign-in may lead.
+
+The session itself is kept by `portal.accounts`; here is what the web adds. Nothing in here knows a page.
+"""
+
+import re
+from datetime import datetime
+
+from flask import Request
+from sqlalchemy import Engine
+from werkzeug import Response
+
+from ledger.errors import LedgerError
+from portal.accounts import LIFETIME, NewSession, Session, end_session, find_session, is_csrf
+from portal.accounts import authenticate as authenticate_account
+from portal.accounts import start_session as start_account_session
+
+SESSION_COOKIE = "lotproof_session"
+STAFF_PATH = "/console"
+CSRF_FIELD = "csrf"
+LONGEST_NEXT = 2_000
+# A path of ours and nothing else: no scheme, no host (//evil.example), no backslash that a browser turns round.
+_LOCAL_PATH = re.compile(rf"{STAFF_PATH}(?:[/?][!#-\[\]-~]*)?")
+
+
+class FormNotOurs(LedgerError):
+    """A form without the token of the session that sends it."""
+
+    message = (
+        "This form does not belong to your session: you signed in anew since it was opened, or it came from "
+        "another site. Nothing was recorded. Go back, reload the page and send it once more."
+    )
+    http_status = 400
+
+
+def sign_in(
+    request: Request, state: Engine, *, name: str, password: str, address: str, now: datetime
+) -> NewSession:
+    """A new session for whoever gave this name and password; an older one of this browser ends.
+
+    Raises TooManyAttempts or SignInRefused, and FormNotOurs for a form that another site sends.
+    """
+    refuse_foreign(request)
+    account = authenticate_account(state, name, password, address=address, now=now)
+    sign_out(request, state)
+    return start_account_session(state, account, now=now)
+
+
+def sign_out(request: Request, state: Engine) -> None:
+    """End this browser's session, if it has one."""
+    token = request.cookies.get(SESSION_COOKIE)
+    if token:
+        end_session(state, token)
+
+
+def signed_in(request: Request, state: Engine, *, now: datetime) -> Session | None:
+    """The session of this request's cookie, unless it ended or ran out."""
+    token = request.cookies.get(SESSION_COOKIE)
+    return find_session(state, token, now=now) if token else None
+
+
+def set_session_cookie(request: Request, response: Response, token: str) -> None:
+    """Hand the token to the browser: unreadable for scripts, not sent along by other sites' forms."""
+    response.set_cookie(
+        SESSION_COOKIE,
+        token,
+        max_age=int(LIFETIME.total_seconds()),
+        path=STAFF_PATH,
+        secure=request.is_secure,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def drop_session_cookie(response: Response) -> None:
+    """Have the browser forget the token."""
+    response.delete_cookie(SESSION_COOKIE, path=STAFF_PATH, httponly=True, samesite="Lax")
+
+
+def refuse_forged(request: Request, session: Session) -> None:
+    """Raise FormNotOurs unless the form carries this session's token (compared in constant time)."""
+    refuse_foreign(request)
+    if not is_csrf(session, request.form.get(CSRF_FIELD, "")):
+        raise FormNotOurs()
+
+
+def refuse_foreign(request: Request) -> None:
+    """Raise FormNotOurs where the browser itself says that another site sent the form.
+
+    The only guard that a sign-in can have: before it there is no session whose token it could carry. Origin
+    says nothing here, because under our Referrer-Policy browsers send `null`.
+    """
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        raise FormNotOurs()
+
+
+def local_path(wanted: str, otherwise: str = STAFF_PATH + "/") -> str:
+    """`wanted` if it is a path of the console, else `otherwise`: no sign-in may lead to another site."""
+    if len(wanted) <= LONGEST_NEXT and _LOCAL_PATH.fullmatch(wanted):
+        return wanted
+    return otherwise
