@@ -20,8 +20,8 @@ from translations import Words, mark, words_for
 buyer = Blueprint("buyer", __name__)
 PAGES = "lotproof-answer-pages"
 
-MISSING_NUMBER = mark("Type the number that stands on the product.")
-NO_NUMBER_IN_LINK = mark("This link holds no number of ours. Type the number that stands on the product.")
+MISSING_NUMBER = mark("Type the number on the product.")
+NO_NUMBER_IN_LINK = mark("This link holds no number of ours. Type the number on the product.")
 HELP_PAGES = ("hot", "unreadable", "gone", "message")
 
 

@@ -31,15 +31,15 @@ claims = Blueprint("claims", __name__)
 
 REMEDIES = {"refund": mark("Your money back"), "replacement": mark("A new one")}
 STATES = {
-    "opened": ("waiting", mark("We look at it")),
-    "accepted": ("waiting", mark("Accepted: we prepare your remedy")),
+    "opened": ("waiting", mark("We are looking at it")),
+    "accepted": ("waiting", mark("Accepted: not paid or sent yet")),
     "declined": ("person", mark("Declined: please ask us")),
-    "settled": ("done", mark("Done: the remedy was given")),
+    "settled": ("done", mark("Done: paid or sent")),
 }
 HAPPENED = {
     "accepted": mark("We accepted your claim."),
     "declined": mark("We declined your claim. Ask us why, and tell us if you disagree."),
-    "settled": mark("Your remedy was given."),
+    "settled": mark("We sent your money or a new one."),
 }
 FORM_STALE = mark("This form was open too long, or another site sent it. Please send it once more.")
 CHOOSE_REMEDY = mark("Choose your money back, or a new one.")
@@ -220,7 +220,7 @@ def _status_page(words: Words, claim: Claim, shown: str) -> Response:
         happened = words.text(HAPPENED[claim.standing])
         events.append((words.moment(claim.moved_at, house.zone), None, meaning, happened, ""))
     if claim.doubt and claim.standing == "opened":
-        state, state_text = "person", mark("We need a little more, and write to you")
+        state, state_text = "person", mark("We need a little more: please write to us")
     page = render_template(
         "buyer/claim_status.html",
         house=house,

@@ -141,7 +141,7 @@ def test_a_recalled_number_says_stop_what_to_do_and_what_you_get(client: FlaskCl
         "Stop using it now. The battery can overheat and catch fire.",
         "What to do now",
         "Unplug it. Don’t charge it again.",
-        "Don’t bin it. Don’t post it.",
+        "Don’t throw it away. Don’t send it by post.",
         "What you get",
         "Ask for a refund or a new one",
         "As of 12 February 2026, 09:41 CET",
@@ -155,7 +155,7 @@ def test_a_recalled_number_says_stop_what_to_do_and_what_you_get(client: FlaskCl
 def test_a_settled_number_still_says_stop_and_tells_nothing_of_the_remedy(client: FlaskClient) -> None:
     page = read(client, "/en/s/SETTLED-1")
     text = text_of(page)
-    assert "Still stop using it. A remedy was given for this unit." in text
+    assert "Still stop using it. A claim for this unit was settled." in text
     assert "The battery can overheat and catch fire." in text
     assert 'class="band is-recalled"' in page
     assert "/claim/" not in page
@@ -189,7 +189,7 @@ def test_a_closed_recall_still_answers_recalled(client: FlaskClient, shop: Shop)
 def test_a_retracted_recall_is_linked_from_a_number_in_none(client: FlaskClient, shop: Shop) -> None:
     shop.known["FREE"] = answered("FREE", replace(CLEAR, retracted=(RECALL,)))
     page = read(client, "/en/s/FREE")
-    assert "Recall R-2026-01 was taken back. Read why." in text_of(page)
+    assert "Recall R-2026-01 was taken back. Read more." in text_of(page)
     assert 'href="/en/recalls/R-2026-01"' in page
 
 
@@ -405,7 +405,7 @@ def test_a_typed_number_or_a_pasted_address_goes_to_its_answer(
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("  ", "Type the number that stands on the product."),
+        ("  ", "Type the number on the product."),
         ("https://elsewhere.example/offers", "This link holds no number of ours."),
     ],
 )

@@ -78,7 +78,7 @@ def test_an_unknown_country_is_shown_by_its_code() -> None:
         ("en", 1, "1 product carries this number."),
         ("en", 2, "2 products carry this number."),
         ("de", 1, "1 Produkt trägt diese Nummer."),
-        ("zh-Hans", 2, "有 2 款产品使用这个编号。"),
+        ("zh-Hans", 2, "有2款产品使用这个编号。"),
         ("ar", 2, "منتجان يحملان هذا الرقم."),
         ("ar", 3, "3 منتجات تحمل هذا الرقم."),
         ("ar", 11, "11 منتجًا يحمل هذا الرقم."),
