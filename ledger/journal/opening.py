@@ -1,15 +1,18 @@
 """A seller's ledger, made once and opened by every process: database, keys, guard, files, vault and journal."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from msgspec import Meta
 from sqlalchemy import Engine
 
 from ledger.database import connect, migrate, writing
 from ledger.errors import LedgerError, Refused
 from ledger.files import Files
 from ledger.journal.clock import Clock, SystemClock
-from ledger.journal.events import FIRST_MAP_ROOT, LogOpened, StatedMap
-from ledger.journal.journal import By, Journal
+from ledger.journal.events import FIRST_MAP_ROOT, ClockCorrected, LogOpened, StatedMap
+from ledger.journal.fields import Prose, ask
+from ledger.journal.journal import By, Journal, read_recorded
 from ledger.journal.projections import note_versions
 from ledger.journal.publish import SEALER
 from ledger.journal.registry import NOUNS, Request, command
@@ -59,6 +62,20 @@ def open_log(tx: Tx, request: OpenLog) -> None:
         vkey=request.vkey,
     )
     tx.record(opened, f"log:{log}")
+
+
+class CorrectClock(Request, frozen=True):
+    """Record that the clock was wrong and has been set. Only then may an entry be earlier than the last."""
+
+    reason: Annotated[Prose, Meta(min_length=1), ask("What was wrong", "And what set it right.")]
+
+
+@command("log.correct_clock", may_step_back=True)
+def correct_clock(tx: Tx, request: CorrectClock) -> None:
+    """The entries before keep the times they have: order is the index."""
+    opened = read_recorded(tx.connection, 0).event
+    assert isinstance(opened, LogOpened)
+    tx.record(ClockCorrected(reason=request.reason), f"log:{opened.log}")
 
 
 @dataclass(frozen=True, slots=True)
