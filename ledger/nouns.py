@@ -1,6 +1,6 @@
 """Every noun, imported so that the registry is whole: a program that opens a ledger imports this module."""
 
-from ledger.recall import claim, order, recall
+from ledger.recall import claim, map_check, order, recall
 from ledger.trace import (
     batch,
     bill_of_materials,
@@ -18,6 +18,7 @@ __all__ = [
     "batch",
     "bill_of_materials",
     "claim",
+    "map_check",
     "material_lot",
     "order",
     "party",

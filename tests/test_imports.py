@@ -40,7 +40,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (  # from the ground up
     ("ledger.recall",),
     ("ledger.nouns",),
     ("ledger.cli_border", "ledger.cli_support"),
-    ("ledger.cli",),
+    ("ledger.cli", "ledger.cli_checks"),
     ("labels",),
     ("portal",),
     ("wsgi",),

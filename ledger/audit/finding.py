@@ -44,7 +44,8 @@ class Findings:
     def add(self, code: str, table: str, row: object, name: str, problem: str, /, **facts: object) -> None:
         """Note a finding; of one code at most `MOST_OF_A_CODE` are kept."""
         if self._counted(code, 1) <= MOST_OF_A_CODE:
-            self.found.append(Finding(code, table, str(row), name, problem, facts))
+            # SQLAlchemy's names are a kind of str that nothing else can write.
+            self.found.append(Finding(code, str(table), str(row), str(name), problem, facts))
 
     def take(self, other: "Findings") -> None:
         """Add the findings of a part."""

@@ -21,8 +21,8 @@ from hashlib import sha256
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, bindparam, select
 from sqlalchemy.dialects.sqlite import insert
 
+from ledger.audit.rows import walk_bodies
 from ledger.errors import LedgerError
-from ledger.log import store
 from ledger.log.entry import BadEntry, Entry, parse_entry
 
 MODULUS = 2**256
@@ -100,11 +100,11 @@ def wrong_links(connection: Connection, scratch: Connection) -> Iterator[WrongLi
     """Go through the log and name every wrong link; what was seen last is kept in `scratch`, not in memory."""
     _SCRATCH.create_all(scratch)
     unreadable: set[int] = set()  # named elsewhere; who points at one may be right
-    for first, bodies in store.walk(connection, chunk=500):
-        entries = [_entry(body) for body in bodies]
-        last = _read_last(scratch, {subject for one in entries if one for subject in one.subjects})
+    for bodies in walk_bodies(connection, 500):
+        entries = [(index, _entry(body)) for index, body in bodies]
+        last = _read_last(scratch, {subject for _index, one in entries if one for subject in one.subjects})
         changed: dict[str, int] = {}
-        for index, entry in enumerate(entries, first):
+        for index, entry in entries:
             if entry is None:
                 unreadable.add(index)
                 continue
@@ -116,10 +116,10 @@ def wrong_links(connection: Connection, scratch: Connection) -> Iterator[WrongLi
             scratch.execute(_PUT, [{"subject": s, "position": i} for s, i in changed.items()])
 
 
-def _entry(body: object) -> Entry | None:
+def _entry(body: bytes | None) -> Entry | None:
     """The entry, or None for what is named as no entry elsewhere."""
     try:
-        return parse_entry(body) if isinstance(body, bytes) else None
+        return None if body is None else parse_entry(body)
     except (BadEntry, LedgerError):
         return None
 

@@ -52,6 +52,18 @@ def read_entry(connection: Connection, position: int, findings: Findings) -> Ite
         yield position, None, None
 
 
+def walk_bodies(connection: Connection, chunk: int) -> Iterator[list[tuple[int, bytes | None]]]:
+    """(position, body) of all entries in order, some at a time; None where one is missing or cannot be read."""
+    last = fetch(connection, "SELECT coalesce(max(position), -1) FROM log_entries")[0][0]
+    for start in range(0, last + 1, chunk):
+        end = min(start + chunk, last + 1)
+        rows = read_entries(connection, start, end)
+        if rows is None:
+            rows = [row for at in range(start, end) for row in read_entry(connection, at, Findings())]
+        bodies = {position: body for position, _leaf, body in rows if isinstance(body, bytes)}
+        yield [(position, bodies.get(position)) for position in range(start, end)]
+
+
 def as_bytes(findings: Findings, position: int, name: str, value: object) -> bytes | None:
     """A column of an entry, if it holds bytes; notes what it holds otherwise."""
     if value is None or isinstance(value, bytes):

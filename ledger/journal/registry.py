@@ -5,14 +5,14 @@ import no noun; `ledger.nouns` imports them all, so that a program knows every k
 """
 
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Table
+from sqlalchemy import ColumnElement, Connection, Table
 
 from ledger.log.canonical import JSON
 
@@ -64,15 +64,22 @@ class State:
 
 
 Apply = Callable[[State, Sequence[Recorded[Any]]], None]
-Check = Callable[[State, Connection], Iterator["Difference"]]
+Check = Callable[["Evidence", Sequence[Recorded[Any]]], Iterator["Difference"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a noun's own check may look at, beside its events. Without the key of units, an auditor's own copy."""
+
+    read_file: ReadFile
+    units_key: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Something that a noun's own check found: where, and what stands there against what should."""
+    """Something that a noun's own check found: in which entry's event, in which field, and what is wrong."""
 
-    table: str
-    row: str
+    index: int
     field: str
     problem: str
 
@@ -91,7 +98,9 @@ class Noun:
     kinds: dict[str, type[Event]] = field(default_factory=dict)
     appliers: dict[type[Event], Apply] = field(default_factory=dict)
     observers: list[Apply] = field(default_factory=list)  # see every event of every noun
-    only_live: tuple[str, ...] = ()  # columns of staging, not derived: left out of comparisons
+    checks: list[tuple[tuple[type[Event], ...], Check]] = field(default_factory=list)
+    # By table: which rows were staged and wait for their event. No entry speaks of them yet: counted, not compared.
+    staged: Mapping[str, ColumnElement[bool]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.name in NOUNS:
@@ -117,6 +126,15 @@ class Noun:
             self.appliers[cls] = apply
             APPLIED_BY[cls] = self.name
             return apply
+
+        return register
+
+    def checked(self, *classes: type[Event]) -> Callable[[Check], Check]:
+        """Register what an audit asks of all events of these classes beyond their form."""
+
+        def register(check: Check) -> Check:
+            self.checks.append((classes, check))
+            return check
 
         return register
 

@@ -32,7 +32,7 @@ from ledger.errors import LedgerError, Refused
 from ledger.files import FileRef
 from ledger.identifiers import search_key
 from ledger.journal.fields import Code, Positive
-from ledger.journal.registry import Event, Noun, Recorded, Request, State, command
+from ledger.journal.registry import Difference, Event, Evidence, Noun, Recorded, Request, State, command
 from ledger.journal.transaction import Tx
 from ledger.log.merkle import leaf_hash, root
 from ledger.moments import Moment
@@ -74,7 +74,14 @@ stagings = Table(
     Column("begun", Moment, nullable=False),
 )
 
-UNIT = Noun("unit", version=1, tables=(unit_sets, units, stagings))
+_is_live = select(unit_sets.c.id)
+_is_staged = select(stagings.c.unit_set).where(stagings.c.unit_set.not_in(_is_live))
+UNIT = Noun(
+    "unit",
+    version=1,
+    tables=(unit_sets, units, stagings),
+    staged={"units": units.c.unit_set.in_(_is_staged), "stagings": stagings.c.unit_set.in_(_is_staged)},
+)
 
 
 class SerialsTaken(Refused):
@@ -121,6 +128,20 @@ def apply_commissioned(state: State, entries: Sequence[Recorded[UnitsCommissione
         if state.connection.execute(staged).scalar_one() != event.count:
             _fill(state, event)
     state.connection.execute(insert_into(unit_sets), [_set_row(one) for one in entries])
+
+
+@UNIT.checked(UnitsCommissioned)
+def check_sets(evidence: Evidence, recorded: Sequence[Recorded[UnitsCommissioned]]) -> Iterator[Difference]:
+    """Each set's list must hold as many serials as the entry says, under the root that it says."""
+    for one in recorded:
+        serials = parse_list(evidence.read_file(one.event.list_file.sha256))
+        if len(serials) != one.event.count:
+            problem = f"is {one.event.count}, and the list holds {len(serials)}"
+            yield Difference(one.index, "data.count", problem)
+        if evidence.units_key is not None:
+            root_hex = set_root(evidence.units_key, one.event.unit_set, serials).hex()
+            if root_hex != one.event.root:
+                yield Difference(one.index, "data.root", f"the list's root is {root_hex}")
 
 
 def _set_row(one: Recorded[UnitsCommissioned]) -> dict[str, object]:
