@@ -100,7 +100,10 @@ def send(locale: str, number: str) -> AnyResponse:
     try:
         claim = _file(locale, match, filled)
     except LedgerError:
-        return _form_page(words, answer, filled, problems([Problem("remedy", words.text(NOT_NOW))]))
+        # Under a new token: the old one may be spent on another content, and would be refused for ever.
+        token = new_form_token(live().ledger.keys.links, os.urandom)
+        found = problems([Problem("remedy", words.text(NOT_NOW))])
+        return _form_page(words, answer, filled, found, form_token=token)
     return redirect(f"{_claim_path(locale, claim)}?new=1", code=303)
 
 
@@ -130,6 +133,12 @@ def _recalled(answer: Answer) -> Match | None:
     return next(
         (match for match in recalled if match.product_id == wanted), recalled[0] if recalled else None
     )
+
+
+def _picked(answer: Answer) -> str:
+    """The query that keeps the product chosen, where several carry the number."""
+    match = _recalled(answer)
+    return f"?product={quote(match.product_id)}" if match is not None and len(answer.matches) > 1 else ""
 
 
 def _problems(words: Words, filled: Filled) -> Problems:
@@ -184,20 +193,25 @@ def _file(locale: str, match: Match, filled: Filled) -> str:
     )
 
 
-def _form_page(words: Words, answer: Answer, filled: Filled, found: Problems) -> Response:
+def _form_page(
+    words: Words, answer: Answer, filled: Filled, found: Problems, *, form_token: str = ""
+) -> Response:
+    """The form as it was filled in, under the token it came with unless another is given."""
     services = live()
-    segment = as_segment(answer.number)
+    place = f"claim/{as_segment(answer.number)}{_picked(answer)}"
     page = render_template(
         "buyer/claim.html",
         house=services.house(),
         number=answer.number,
         shown=answer.shown,
         is_own_serial=answer.is_own_serial,
-        form_address=f"/{words.lang}/claim/{segment}",
-        here=f"claim/{segment}",
+        form_address=f"/{words.lang}/{place}",
+        here=place,
         next="",
         csrf_token=generate_csrf(),
-        form_token=request.form.get("form_token") or new_form_token(services.ledger.keys.links, os.urandom),
+        form_token=form_token
+        or request.form.get("form_token")
+        or new_form_token(services.ledger.keys.links, os.urandom),
         countries=_countries(words),
         problems=found,
         values=filled,
