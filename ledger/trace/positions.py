@@ -63,8 +63,10 @@ def format_scope(ranges: Sequence[Range]) -> bytes:
 def parse_scope(content: bytes) -> tuple[Range, ...]:
     """The scope that `content` is. Raises BadScope, or NotCanonical."""
     value = parse(content)
-    if value.keys() != {"ranges", "v"} or value["v"] != 1 or not isinstance(value["ranges"], list):
+    if value.keys() != {"ranges", "v"} or value["v"] != 1 or value["v"] is True:
         raise BadScope("not a scope of version 1")
+    if not isinstance(value["ranges"], list):
+        raise BadScope("its ranges are no list")
     ranges = tuple(_range(one) for one in value["ranges"])
     if joined(ranges) != ranges:
         raise BadScope("ranges are not sorted, disjoint and joined")
