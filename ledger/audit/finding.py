@@ -57,6 +57,10 @@ class Findings:
         for code, count in other.counts.items():
             self._counted(code, count)
 
+    def are_about(self, *tables: str) -> bool:
+        """Whether any of them is about one of these tables."""
+        return any(finding.table in tables for finding in self.found)
+
     def all(self) -> tuple[Finding, ...]:
         """Everything, with a last word about what was left out."""
         return (*self.found, *self._left_out())

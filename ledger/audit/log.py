@@ -93,13 +93,13 @@ def audit_snapshot(
     for report in _reports(connection, scope, size, workers):
         joining.take(report)
         progress(report.end, size)
-    with scratch(connection) as engine, writing(engine) as beside:
-        joining.check_links(beside)
     check_ends(connection, size, findings)
     check_extra_tiles(connection, size, findings)
     problem = guard_problem(connection, guarded) if guarded else ""
     if problem:
         findings.add("guard", "guard", "", "", problem)
+    with scratch(connection) as engine, writing(engine) as beside:
+        joining.check_links(beside)  # last: where entries are gone, the heads say nothing new
     return size, int(fetch(connection, "SELECT count(*) FROM log_checkpoints")[0][0])
 
 

@@ -99,7 +99,7 @@ class _SealedTree:
     def add(self, start: int, leaves: Sequence[bytes | None], closing: set[int]) -> None:
         """Append a chunk's leaves, tile by tile, and note the root at every checkpoint among them."""
         end = start + len(leaves)
-        claimed = dict(self._checkpoints(start, end, closing))
+        claimed = dict(self._checkpoints(start, leaves, closing))
         stored = read_tiles(self.connection, 0, start // TILE_WIDTH, end // TILE_WIDTH)
         base = self.tree.first_tile * TILE_WIDTH
         for border in range(start, end, TILE_WIDTH):
@@ -116,11 +116,13 @@ class _SealedTree:
         for number, tile in enumerate(made, first):
             self.tree.compare_above(tile, number, 1, stored.get(number))
 
-    def _checkpoints(self, start: int, end: int, closing: set[int]) -> Iterator[tuple[int, bytes]]:
+    def _checkpoints(
+        self, start: int, leaves: Sequence[bytes | None], closing: set[int]
+    ) -> Iterator[tuple[int, bytes]]:
         """(size, root claimed) of the checkpoints among the chunk; names what is wrong with the others."""
         left = set(closing)
-        for size, note in read_notes(self.connection, start, end):
-            if size - 1 not in closing:
+        for size, note in read_notes(self.connection, start, start + len(leaves)):
+            if size - 1 not in closing and leaves[size - 1 - start] is not None:
                 problem = f"entry {size - 1}, the last one under it, does not state the status map"
                 self.findings.add("last_leaf", "log_checkpoints", size, "size", problem)
             left.discard(size - 1)
