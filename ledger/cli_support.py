@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from unicodedata import east_asian_width
 
 import click
 import msgspec
@@ -77,15 +78,21 @@ def recorded_json(one: Recorded[Any]) -> dict[str, object]:
 def table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, right: Sequence[int] = ()) -> str:
     """Rows under their headings, in columns; `right` names the columns whose cells end at the right."""
     cells = [[str(cell) for cell in row] for row in (headings, *rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if place in right else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
+    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
+    return "\n".join(
+        "  ".join(_padded(cell, widths[place], place in right) for place, cell in enumerate(row)).rstrip()
         for row in cells
-    ]
-    return "\n".join(lines)
+    )
+
+
+def _padded(text: str, width: int, is_right: bool) -> str:
+    spaces = " " * (width - _width(text))
+    return spaces + text if is_right else text + spaces
+
+
+def _width(text: str) -> int:
+    """In a terminal's columns: Chinese characters take two."""
+    return sum(1 + (east_asian_width(character) in "WF") for character in text)
 
 
 def fact_lines(facts: Mapping[str, object]) -> str:

@@ -1,7 +1,7 @@
 """`lotproof log`, with what only somebody with an account may do."""
 
 from ledger import cli
-from ledger.journal.clock_correction import correct_clock
+from ledger.journal.opening import correct_clock
 from portal.cli_commands import command_line
 
 log = cli.log

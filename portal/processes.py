@@ -9,6 +9,8 @@ import click
 
 LOOK_EVERY_SECONDS = 0.5
 GRACE_SECONDS = 8.0
+# Measured on two cores: 2,600 answers a second from one process, 4,900 from two, 4,300 from three.
+WEB_PROCESSES = min(2, os.cpu_count() or 1)
 
 # For processes that `lotproof run` starts: not for people, so not in the help.
 with_parent = click.option("--with-parent", type=int, hidden=True, metavar="PID")

@@ -18,7 +18,7 @@ import click
 import msgspec
 
 from ledger.settings import Settings
-from portal.processes import GRACE_SECONDS
+from portal.processes import GRACE_SECONDS, WEB_PROCESSES
 
 START_WITHIN_SECONDS = 60.0
 LOOK_EVERY_SECONDS = 0.05
@@ -60,7 +60,7 @@ class ChildDied(Exception):
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True)
-@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Web processes.")
+@click.option("--workers", type=click.IntRange(1, 64), default=WEB_PROCESSES, show_default=True)
 @click.option("--accept-clock", is_flag=True, help="Start although a year has passed since the last entry.")
 def run(port: int, workers: int, accept_clock: bool) -> None:
     """Start everything, with the demo where there is nothing yet. Ctrl-C or SIGTERM stops all of it."""

@@ -18,7 +18,7 @@ from granian.log import LogLevels
 from ledger.journal.opening import open_ledger
 from ledger.settings import Settings
 from portal.opening import open_app
-from portal.processes import GRACE_SECONDS, watch_parent, with_parent
+from portal.processes import GRACE_SECONDS, WEB_PROCESSES, watch_parent, with_parent
 
 ADDRESS = "127.0.0.1"  # a proxy stands in front where others are to reach it
 APPLICATION = "portal.serving:make_application"
@@ -26,7 +26,7 @@ APPLICATION = "portal.serving:make_application"
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True)
-@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes.")
+@click.option("--workers", type=click.IntRange(1, 64), default=WEB_PROCESSES, show_default=True)
 @click.option("--accept-clock", is_flag=True, help="Start although a year has passed since the last entry.")
 @with_parent
 def serve(port: int, workers: int, accept_clock: bool, with_parent: int | None) -> None:

@@ -43,13 +43,18 @@ def worker(once: bool, accept_clock: bool, with_parent: int | None) -> None:
     """Do what is owed in the background until SIGTERM or Ctrl-C: seals, sheets of labels, sweeping up."""
     watch_parent(with_parent)
     settings = Settings.from_env()
+    with closing(open_ledger(settings, accept_long_silence=accept_clock)) as ledger:
+        state = open_state(settings.state_db)
+        work(Worker(ledger, state), stop_signal(), once=once)
+        state.dispose()
+
+
+def stop_signal() -> threading.Event:
+    """Is set by SIGTERM or Ctrl-C."""
     stop = threading.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda _number, _frame: stop.set())
-    with closing(open_ledger(settings, accept_long_silence=accept_clock)) as ledger:
-        state = open_state(settings.state_db)
-        work(Worker(ledger, state), stop, once=once)
-        state.dispose()
+    return stop
 
 
 def work(worker: "Worker", stop: threading.Event, *, once: bool) -> None:

@@ -273,6 +273,17 @@ def test_every_group_is_there_and_says_what_it_is_for(lotproof: Lotproof) -> Non
     assert lotproof("nothing").exit_code == 2
 
 
+def test_columns_stand_under_their_headings_in_chinese_too(lotproof: Lotproof) -> None:
+    lotproof("material", "register", "--code", "隔膜", "--name", "隔膜 16 µm")
+    lotproof("material", "register", "--code", "C", "--name", "Cells")
+    assert lotproof("material", "list").stdout.splitlines() == [
+        "code  name",
+        "C     Cells",
+        "FILM  Film",
+        "隔膜  隔膜 16 µm",
+    ]
+
+
 # --- files of serials
 
 
