@@ -6,7 +6,7 @@ Read from the syntax trees, because a catalogue imports nothing of ours:
     code: Annotated[Code, ask("Batch code", "As printed on it.")]      the words of a form's fields
     class ProduceBatch(Request): \"\"\"Record a batch that was made.\"\"\"   what a command does: the first line
     class Reason(StrEnum): MISSING = "There is no serial …"            why a row cannot be taken
-    raise _NotTaken("Attach a file.")                                  what is wrong with an answer
+    raise NotTaken("Attach a file.")                                   what is wrong with an answer
 """
 
 import ast
@@ -33,7 +33,7 @@ NEVER_ON_A_PAGE = (
 )
 SOURCES = ("labels/**/*.py", "ledger/**/*.py", "portal/*.py")
 REASONED = ("ledger/recall/", "ledger/trace/")  # here `reason=` is said to a person
-MESSAGE_FIRST, MESSAGE_SECOND = {"_NotTaken"}, {"Problem"}
+MESSAGE_FIRST, MESSAGE_SECOND = {"NotTaken"}, {"Problem"}
 
 
 def said_by_ledger(project: Path) -> Iterator[tuple[str, str]]:

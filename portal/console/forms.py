@@ -174,7 +174,8 @@ def answers_from(request: Request, files: Files) -> dict[str, object]:
         if name.endswith(KEPT) and (ref := _kept_file(kept, files)) is not None:
             fields.append((name.removesuffix(KEPT), ref))
     for name, upload in request.files.items(multi=True):
-        content = upload.stream.read()
+        with upload.stream as stream:
+            content = stream.read()
         if content:
             fields.append((name, files.put(content)))
     return nested(fields)

@@ -56,8 +56,7 @@ def intake() -> Response:
 @console.post("/import")
 def look_at() -> AnyResponse:
     """Reads the file and shows what was found; nothing is recorded."""
-    upload = request.files.get("file")
-    content = upload.stream.read() if upload else b""
+    content = _uploaded()
     batch = request.form.get("batch", "").strip()
     if not content:
         return _form(batch=batch, problem=words().text("Choose the file that the factory sent."), status=422)
@@ -105,6 +104,14 @@ def reasons() -> Response:
         content_type="text/csv",
         headers={"Content-Disposition": 'attachment; filename="serials-with-reasons.csv"'},
     )
+
+
+def _uploaded() -> bytes:
+    upload = request.files.get("file")
+    if upload is None:
+        return b""
+    with upload.stream as stream:
+        return stream.read()
 
 
 def row_problem(spoken: Words, one: RowProblem) -> str:

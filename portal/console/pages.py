@@ -21,6 +21,7 @@ from portal.console import (
     sign_in,
     substitutions,
     today,
+    trace_sentences,
     units,
     work,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "sign_in",
     "substitutions",
     "today",
+    "trace_sentences",
     "units",
     "work",
 ]

@@ -12,7 +12,7 @@ from ledger.recall.recall import (
     RecallWidened,
     WideningDrafted,
 )
-from portal.console.names import code, isolated
+from portal.console.names import isolated
 from portal.console.options import choice_label
 from portal.console.sentences import MARKS, Say, says
 
@@ -125,5 +125,5 @@ def _claim_settled(say: Say, event: ClaimSettled) -> Markup:
     claim = say.link("claim", event.claim)
     if event.amount is None:
         return say.text("Claim {claim} settled: a new unit was given.", claim=claim)
-    paid = code(say.words.money(event.amount.minor, event.amount.currency))
+    paid = isolated(say.words.money(event.amount.minor, event.amount.currency))
     return say.text("Claim {claim} settled: {amount} paid.", claim=claim, amount=paid)

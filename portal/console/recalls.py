@@ -25,14 +25,15 @@ from portal.console.figures import Figures, Term, countries_of, figures_of, slic
 from portal.console.history import entries_about
 from portal.console.listing import Table, before, list_page, table
 from portal.console.lots import into_table
-from portal.console.names import badge, link
+from portal.console.names import Names, badge, link
 from portal.console.options import choice_label, hazard_said
 from portal.console.parties import TIMELINE
 from portal.console.reads import batches_where, listed
 from portal.console.record import CONSEQUENCES, TITLES
+from portal.console.sentences import Say
 from portal.console.shell import address, console, entry_link, page, zone
 from portal.console.timeline import actor, happenings
-from portal.console.today import Waiting, counted, waits
+from portal.console.today import Waiting, waits
 from translations import Words, mark
 
 HEADS = ((mark("Recall"), False), (mark("Hazard"), False), (mark("Published"), False), (mark("Units"), True))
@@ -237,7 +238,9 @@ def open_claims(connection: Connection, spoken: Words) -> list[Waiting]:
     ).scalar_one()
     if not count:
         return []
-    said = counted(spoken, "{count} claim waits for you", "{count} claims wait for you", count)
+    said = Say(spoken, Names()).plural(
+        "{count} claim waits for you", "{count} claims wait for you", count, is_bold=True
+    )
     reason = spoken.text("Buyers who ask for their money back, or for a new one.")
     return [
         Waiting("person", said, reason, spoken.text("Look at them"), address("claims", standing="opened"))

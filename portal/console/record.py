@@ -21,7 +21,9 @@ from portal.forms import Problem, problems
 from translations import Words, mark
 
 # Commands that nobody fills in a form for: each has a page of its own, or belongs to the installation.
-NOT_BY_FORM = frozenset({"log.open", "unit.commission", "unit.commission_sets", "claim.open"})
+NOT_BY_FORM = frozenset(
+    {"log.open", "log.correct_clock", "unit.commission", "unit.commission_sets", "claim.open"}
+)
 TITLES = {
     "party.register": mark("Register a party"),
     "product.register": mark("Register a product"),

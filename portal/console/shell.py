@@ -154,12 +154,7 @@ def change_language() -> AnyResponse:
 @console.errorhandler(LedgerError)
 def show_refusal(error: LedgerError) -> Response:
     """What the ledger refused, where the page itself had nothing better to say."""
-    title = (
-        words().text("There is nothing here")
-        if error.http_status == 404
-        else words().text("This was not done")
-    )
-    return page("trouble.html", status=error.http_status, title=title, what=said(words(), error))
+    return _trouble(error.http_status, said(words(), error))
 
 
 TROUBLES = {
@@ -174,10 +169,12 @@ TROUBLES = {
 def show_trouble(error: HTTPException) -> Response:
     """A wrong address, a file that is too large."""
     code = error.code or 500
-    title = words().text("There is nothing here") if code == 404 else words().text("This was not done")
-    return page(
-        "trouble.html", status=code, title=title, what=words().text(TROUBLES.get(code, TROUBLES[400]))
-    )
+    return _trouble(code, words().text(TROUBLES.get(code, TROUBLES[400])))
+
+
+def _trouble(status: int, what: str) -> Response:
+    title = words().text("There is nothing here") if status == 404 else words().text("This was not done")
+    return page("trouble.html", status=status, title=title, what=what)
 
 
 def _frame(here: str) -> Frame:

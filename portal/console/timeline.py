@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ledger.journal.events import StatusStated
 from ledger.journal.registry import Recorded
 from portal.console.desk import account_name, snapshot, words
 from portal.console.names import Names, code, isolated, names_of
@@ -25,6 +26,7 @@ class Happening:
     icon: str
     sentence: Markup
     actor: Markup | str
+    is_seal: bool
 
 
 ACTORS = {
@@ -67,4 +69,5 @@ def _happening(say: Say, one: Recorded[Any]) -> Happening:
         icon=icon,
         sentence=sentence(say, one.event),
         actor=actor(say.words, one.actor),
+        is_seal=isinstance(one.event, StatusStated),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Response
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from sqlalchemy import Connection, exists, select
 
 from ledger.log import store
@@ -20,6 +20,8 @@ from ledger.trace.shipment import shipments
 from ledger.trace.substitution import substitutions
 from portal.console.desk import ledger, session, snapshot, words
 from portal.console.history import newest_entries, without_seals
+from portal.console.names import Names
+from portal.console.sentences import Say
 from portal.console.shell import address, console, page, zone
 from portal.console.timeline import happenings
 from translations import Words, mark
@@ -120,12 +122,6 @@ def first_steps(connection: Connection) -> list[Step]:
     ]
 
 
-def counted(spoken: Words, singular: str, plural: str, count: int) -> Markup:
-    """A sentence whose number stands out."""
-    number = Markup("<b>{}</b>").format(spoken.number(count))
-    return escape(spoken.plural_pattern(singular, plural, count)).format(count=number)
-
-
 def _some(spoken: Words, rows: Sequence[Any]) -> str:
     """The first few by their codes."""
     return spoken.list([row.code for row in rows[:5]])
@@ -138,11 +134,11 @@ def proposals(connection: Connection, spoken: Words) -> list[Waiting]:
     rows = connection.execute(standing.order_by(substitutions.c.recorded)).all()
     if not rows:
         return []
-    said = counted(
-        spoken,
+    said = Say(spoken, Names()).plural(
         "{count} proposed substitution waits for a decision",
         "{count} proposed substitutions wait for a decision",
         len(rows),
+        is_bold=True,
     )
     reason = spoken.text("{codes}: somebody other than the proposer decides.", codes=_some(spoken, rows))
     place = address("substitution", subject_id=rows[0].id) if len(rows) == 1 else address("substitutions")
@@ -156,7 +152,9 @@ def held(connection: Connection, spoken: Words) -> list[Waiting]:
     rows = connection.execute(standing.where(holds.c.released.is_(None)).order_by(holds.c.placed)).all()
     if not rows:
         return []
-    said = counted(spoken, "{count} batch is on hold", "{count} batches are on hold", len(rows))
+    said = Say(spoken, Names()).plural(
+        "{count} batch is on hold", "{count} batches are on hold", len(rows), is_bold=True
+    )
     reason = spoken.text(
         "{codes}: cannot be shipped until the hold is released.",
         codes=_some(spoken, rows),

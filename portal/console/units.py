@@ -31,7 +31,7 @@ from portal.jobs import LABELS_SHEET
 from portal.label_contents import batch_label, serials_of, unit_labels
 from translations import catalogues, mark
 
-SHOWN = 120
+SHOWN = 60
 MOST_LABELS = 20_000  # on one sheet: 1,334 pages
 SET_HEADS = ((mark("Set"), False), (mark("Origin"), False), (mark("Serials"), True))
 HEADS = ((mark("Batch"), False), (mark("Product"), False), (mark("Serials"), True), (mark("Units"), True))

@@ -1,0 +1,119 @@
+"""Recalls and claims in the console: two people, said in numbers, and a buyer's claim to its end."""
+
+import pytest
+
+from ledger.recall.claim import get_claim
+from ledger.recall.recall import get_recall
+from tests.staff import Desk, text_of
+from tests.test_portal_console_pages import address_of
+from tests.world import MadeBatch, World
+
+
+@pytest.fixture
+def desk(world: World) -> Desk:
+    return Desk.of(world)
+
+
+@pytest.fixture
+def batch(desk: Desk) -> MadeBatch:
+    desk.world.lot("SF-1", "4000 m")
+    made = desk.world.batch("B1", lots={"SF-1": "100 m"}, units=12, quantity=12)
+    made.ships(to="DE", count=6)
+    made.ships(to="FR", count=2)
+    return made
+
+
+DRAFT = {"code": "R-1", "hazard": "battery_fire", "statement": "A sample caught fire.", "lots.0": "SF-1"}
+
+
+@pytest.mark.parametrize(
+    ("language", "waits", "reach"),
+    [
+        ("en", "Somebody else has to approve it", "From then on 12 units, shipped to 2 countries"),
+        ("zh-Hans", "须由另一个人批准", "发往 2 个国家的 12 件产品"),
+    ],
+)
+def test_a_recall_takes_two_people_and_says_whom_it_reaches(
+    desk: Desk, batch: MadeBatch, language: str, waits: str, reach: str
+) -> None:
+    ada, ben = desk.signed_in("Ada", language=language), desk.signed_in("Ben", language=language)
+    drafted = ada.recorded("recall.draft", **DRAFT)
+    assert waits in text_of(drafted)
+    refused = ada.record("recall.approve", recall="R-1", statement="Looks right.")
+    assert refused.status_code == 409
+    ben.recorded("recall.approve", recall="R-1", statement="Looked at the sample.")
+    assert reach in text_of(ada.page("/console/record/recall.publish?recall=R-1"))
+    ada.recorded("recall.publish", recall="R-1")
+    recall = desk.world.read(lambda connection: get_recall(connection, "R-1"))
+    assert recall.standing == "published"
+    assert desk.world.answer(batch.serials[0]).status == "recalled"
+
+
+def test_today_shows_a_draft_until_it_is_public(desk: Desk, batch: MadeBatch) -> None:
+    ada, ben = desk.signed_in("Ada"), desk.signed_in("Ben")
+    ada.recorded("recall.draft", **DRAFT)
+    assert "Recall R-1 waits for a second person" in text_of(ben.page("/console/"))
+    ben.recorded("recall.approve", recall="R-1", statement="Checked.")
+    assert "Recall R-1 is approved and not published" in text_of(ben.page("/console/"))
+    ben.recorded("recall.publish", recall="R-1")
+    assert "Recall R-1" not in text_of(ben.page("/console/").partition('class="timeline"')[0])
+
+
+def test_a_recalled_batch_says_so_wherever_it_stands(desk: Desk, batch: MadeBatch) -> None:
+    desk.world.recall("R-1", lots=["SF-1"])
+    browser = desk.signed_in()
+    assert "recalled" in text_of(browser.page("/console/batches"))
+    page = text_of(browser.page(f"/console/batches/{batch.found.id}"))
+    assert "Recalled since 1 May 2025" in page
+    assert "Open recall R-1" in page
+
+
+def test_how_far_a_recall_has_come_adds_up(desk: Desk, batch: MadeBatch) -> None:
+    desk.world.recall("R-1", lots=["SF-1"])
+    browser = desk.signed_in()
+    paid, asked = desk.world.claim(batch.serials[0]), desk.world.claim(batch.serials[1])
+    browser.recorded("claim.settle", claim=paid, amount="34.90 EUR")
+    page = text_of(browser.page(address_of(browser.page("/console/recalls"), "R-1")))
+    assert "12 affected 1 refunded 1 being handled 4 in stock 6 no answer yet" in page
+    assert asked in text_of(browser.page("/console/claims?standing=opened"))
+    assert paid not in text_of(browser.page("/console/claims?standing=opened"))
+
+
+@pytest.mark.parametrize(
+    ("language", "opened", "settled"),
+    [("en", "opened for a unit of", "settled: €34.90 paid."), ("zh-Hans", "收到索赔", "已补偿：支付 €34.90")],
+)
+def test_a_claim_is_followed_to_its_end(
+    desk: Desk, batch: MadeBatch, language: str, opened: str, settled: str
+) -> None:
+    desk.world.recall("R-1", lots=["SF-1"])
+    claim = desk.world.claim(batch.serials[0], email="jo@mail.example")
+    browser = desk.signed_in(language=language)
+    place = f"/console/claims/{claim}"
+    page = browser.page(place)
+    assert opened in text_of(page)
+    assert "jo@mail.example" in text_of(page)
+    browser.recorded("claim.accept", claim=claim)
+    done = browser.recorded("claim.settle", claim=claim, amount="34.90 EUR")
+    assert settled in text_of(done)
+    assert "/console/record/claim." not in done
+    assert desk.world.read(lambda connection: get_claim(connection, claim)).standing == "settled"
+    for body in desk.world.bodies():
+        assert b"jo@mail.example" not in body
+
+
+def test_a_second_claim_for_one_unit_is_marked_for_a_person(desk: Desk, batch: MadeBatch) -> None:
+    desk.world.recall("R-1", lots=["SF-1"])
+    desk.world.claim(batch.serials[0])
+    second = desk.world.claim(batch.serials[0], email="other@mail.example")
+    assert "This unit was claimed before" in text_of(desk.signed_in().page(f"/console/claims/{second}"))
+
+
+def test_a_claim_that_has_ended_takes_no_further_step(desk: Desk, batch: MadeBatch) -> None:
+    desk.world.recall("R-1", lots=["SF-1"])
+    claim = desk.world.claim(batch.serials[0])
+    browser = desk.signed_in(language="zh-Hans")
+    browser.recorded("claim.settle", claim=claim, amount="34.90 EUR")
+    refused = browser.record("claim.decline", claim=claim, statement="Too late.")
+    assert refused.status_code == 409
+    assert "状态为“已补偿”" in text_of(refused)
