@@ -16,7 +16,7 @@ SCALE ?= 1
 BIN := .venv/bin
 STAMPS := .venv/stamps
 # --python: with another environment activated, uv would install into that one.
-INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate $(UPGRADE)
 
 help: ## say what can be typed here
