@@ -90,10 +90,10 @@ class Browser:
         form = self.page(address).rpartition("<form")[2]
         return hidden_in(form)
 
-    def send(self, address: str, action: str | None = None, /, **answers: Any) -> TestResponse:
+    def send(self, address: str, /, **answers: Any) -> TestResponse:
         """Opens the form at an address and sends it with these answers, where `__` stands for a dot."""
         named = {name.replace("__", "."): value for name, value in answers.items()}
-        return self.post(action or address, {**self.hidden(address), **named})
+        return self.post(address.partition("?")[0], {**self.hidden(address), **named})
 
     def record(self, command: str, /, **answers: Any) -> TestResponse:
         """Fills in the form of a command and sends it."""

@@ -23,6 +23,7 @@ def batch(desk: Desk) -> MadeBatch:
     return made
 
 
+PUBLISH = "/console/record/recall.publish?recall=R-1"
 DRAFT = {"code": "R-1", "hazard": "battery_fire", "statement": "A sample caught fire.", "lots.0": "SF-1"}
 
 
@@ -42,11 +43,27 @@ def test_a_recall_takes_two_people_and_says_whom_it_reaches(
     refused = ada.record("recall.approve", recall="R-1", statement="Looks right.")
     assert refused.status_code == 409
     ben.recorded("recall.approve", recall="R-1", statement="Looked at the sample.")
-    assert reach in text_of(ada.page("/console/record/recall.publish?recall=R-1"))
-    ada.recorded("recall.publish", recall="R-1")
+    unseen = ada.record("recall.publish", recall="R-1")
+    assert unseen.status_code == 200
+    assert reach in text_of(unseen)
+    assert desk.world.answer(batch.serials[0]).status == "not_recalled"
+    assert ada.send(PUBLISH, recall="R-1").status_code == 303
     recall = desk.world.read(lambda connection: get_recall(connection, "R-1"))
     assert recall.standing == "published"
     assert desk.world.answer(batch.serials[0]).status == "recalled"
+
+
+def test_numbers_that_have_changed_are_shown_again_before_anything_happens(
+    desk: Desk, batch: MadeBatch
+) -> None:
+    ada = desk.signed_in("Ada")
+    desk.world.draft("R-1", lots=["SF-1"]).approve()
+    page = ada.hidden(PUBLISH)
+    batch.ships(to="JP", count=1)
+    answer = ada.post("/console/record/recall.publish", {**page, "recall": "R-1"})
+    assert answer.status_code == 200
+    assert "shipped to 3 countries" in text_of(answer)
+    assert desk.world.read(lambda connection: get_recall(connection, "R-1")).standing == "approved"
 
 
 def test_today_shows_a_draft_until_it_is_public(desk: Desk, batch: MadeBatch) -> None:
@@ -55,7 +72,7 @@ def test_today_shows_a_draft_until_it_is_public(desk: Desk, batch: MadeBatch) ->
     assert "Recall R-1 waits for a second person" in text_of(ben.page("/console/"))
     ben.recorded("recall.approve", recall="R-1", statement="Checked.")
     assert "Recall R-1 is approved and not published" in text_of(ben.page("/console/"))
-    ben.recorded("recall.publish", recall="R-1")
+    assert ben.send(PUBLISH, recall="R-1").status_code == 303
     assert "Recall R-1" not in text_of(ben.page("/console/").partition('class="timeline"')[0])
 
 

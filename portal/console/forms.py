@@ -18,9 +18,9 @@ from portal.console.options import FEW, Option, choice_label, countries, options
 from portal.forms import Problem
 from translations import Words
 
-FORM_TOKEN, MORE = "form_token", "more"
+FORM_TOKEN, MORE, CONFIRMED = "form_token", "more", "confirmed"
 KEPT = ".kept"  # a file sent before stands in a hidden field of this name, as SHA-256 and size
-NOT_ANSWERS = ("csrf", FORM_TOKEN, MORE)
+NOT_ANSWERS = ("csrf", FORM_TOKEN, MORE, CONFIRMED)
 BLANK_ROWS, ROWS_AT_ONCE, MOST_ROWS = 2, 5, 200
 REFS_LIST = "list-"
 WIDGETS = {"prose": "area", "date": "date", "file": "file", "number": "number"}

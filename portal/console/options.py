@@ -91,6 +91,8 @@ def options_of(connection: Connection, words: Words, noun: str) -> list[Option]:
     if noun not in _LISTED:
         return []
     rows = connection.execute(_LISTED[noun].limit(MOST_OPTIONS)).all()
+    if noun == "recall":
+        return [Option(row.code, f"{row.code}, {hazard_said(words, row.name)}") for row in rows]
     return sorted((Option(row.code, f"{row.code}, {row.name}") for row in rows), key=lambda one: one.value)
 
 

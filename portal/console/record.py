@@ -14,7 +14,15 @@ from ledger.journal.journal import Receipt, SameKeyOtherRequest
 from ledger.journal.registry import COMMANDS, Command
 from ledger.trace.seller import DescribeSeller, get_seller
 from portal.console.desk import by, ledger, snapshot, words
-from portal.console.forms import FORM_TOKEN, MORE, ROWS_AT_ONCE, FormMaker, answers_from, problems_of
+from portal.console.forms import (
+    CONFIRMED,
+    FORM_TOKEN,
+    MORE,
+    ROWS_AT_ONCE,
+    FormMaker,
+    answers_from,
+    problems_of,
+)
 from portal.console.names import first_page_of
 from portal.console.shell import address, console, go_to, page
 from portal.forms import Problem, problems
@@ -128,6 +136,8 @@ def record(name: str) -> AnyResponse:
     token = request.form.get(FORM_TOKEN, "")
     if grown := request.form.get(MORE):
         return _show(command, answers, token, extra_rows={grown: ROWS_AT_ONCE})
+    if consequence_of(name, answers) != request.form.get(CONFIRMED, ""):
+        return _show(command, answers, token)  # nobody has seen yet what this will do, or it has changed
     try:
         receipt = ledger().journal.write(command, build(command.request, answers), by(token))
     except SameKeyOtherRequest:
