@@ -10,13 +10,13 @@ from sqlalchemy import Engine
 
 from ledger import nouns
 from ledger.cli_support import Group, json_option, table, to_json
-from ledger.errors import Refused
 from ledger.journal.opening import NothingThere, create_ledger
 from ledger.moments import format_moment
 from ledger.settings import Settings
 from ledger.state import open_state
 from portal.accounts import account_named, accounts, add_account, disable_account, set_password
 from portal.demo import load, save
+from portal.founding import founding
 from portal.passwords import new_password
 
 assert nouns  # imported so that the new database is made for every noun
@@ -29,12 +29,6 @@ What comes next:
   lotproof serve                                    portal and console on http://127.0.0.1:8000"""
 
 
-class FolderNotEmpty(Refused):
-    """A new company needs a folder of its own."""
-
-    message = "There is something in {folder} already. Choose an empty folder with LOTPROOF_DATA."
-
-
 @click.command()
 @click.option("--host", metavar="NAME", help="The name that labels point at, such as lots.example.")
 @click.option("--origin", metavar="NAME", help="The log's name; HOST/log if not given.")
@@ -44,17 +38,15 @@ def init(host: str | None, origin: str | None, log_entries: str | None, name: st
     """Make an empty company: keys, databases, a log with its first entry, and a first account."""
     given = {"LOTPROOF_HOST": host, "LOTPROOF_ORIGIN": origin, "LOTPROOF_LOG_ENTRIES": log_entries}
     settings = Settings.from_env({**os.environ, **{key: value for key, value in given.items() if value}})
-    if settings.data.exists() and any(settings.data.iterdir()):
-        raise FolderNotEmpty(folder=settings.data)
     # Tried in memory first: a name that is refused must not leave half a company.
     add_account(open_state(None), name, new_password(os.urandom), now=datetime.now(UTC))
-    settings.init()
-    ledger = create_ledger(settings)
-    vkey = ledger.keys.signer.verifier.to_text()
-    ledger.close()
-    state = open_state(settings.state_db)
-    password = _add(state, name)
-    state.dispose()
+    with founding(settings) as new:
+        ledger = create_ledger(new)
+        vkey = ledger.keys.signer.verifier.to_text()
+        ledger.close()
+        state = open_state(new.state_db)
+        password = _add(state, name)
+        state.dispose()
     click.echo(f"An empty company is in {settings.data}.\n")
     click.echo(f"Host      {settings.host}\nLog       {settings.origin}\nLog key   {vkey}\n")
     click.echo(f"Account   {name.strip()}\nPassword  {password}   (shown this once)\n\n{NEXT}")

@@ -9,7 +9,6 @@ clock that is set; the first entry says that it is a demo.
 import json
 import os
 import random
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -57,6 +56,7 @@ from ledger.trace.shipment import LineToShip, SendShipment, send_shipment
 from ledger.trace.substitution import FindSubstitution, find_substitution
 from ledger.trace.unit import serials_in, sets_of
 from portal.accounts import add_account
+from portal.founding import founding
 from portal.passwords import new_password
 
 HOST = "VOLTARO.EXAMPLE"
@@ -161,22 +161,10 @@ def load(settings: Settings, *, progress: Callable[[str], None] = lambda _: None
     """
     if settings.ledger_db.exists():
         return _facts_of_demo(settings)
-    if settings.data.exists() and any(settings.data.iterdir()):
-        raise NotADemo(folder=settings.data)
-    telling = replace(
-        settings,
-        data=settings.data.with_name(f"{settings.data.name}.demo"),
-        host=HOST.lower(),
-        origin=f"{HOST.lower()}/log",
-    )
-    telling = replace(telling, log_entries="open")
-    shutil.rmtree(telling.data, ignore_errors=True)
-    telling.init()
-    facts = _tell(telling, progress)
-    if settings.data.exists():
-        settings.data.rmdir()
-    telling.data.rename(settings.data)
-    return facts
+    host = HOST.lower()  # as settings keep names; a code on a label has it in capitals
+    told = replace(settings, host=host, origin=f"{host}/log", log_entries="open")
+    with founding(told) as beside:
+        return _tell(beside, progress)
 
 
 def save(settings: Settings, facts: DemoFacts) -> None:
