@@ -220,12 +220,14 @@ def check_batch_code(text: str) -> str:
 def check_foreign_code(text: str) -> str:
     """A factory's code `as_printed` if it can be recorded unchanged, else raises InvalidForeignCode.
 
-    Refused: nothing, more than 60 characters, anything invisible (controls, direction overrides, spaces other
-    than U+0020), and text that Unicode's form C would change, because entries hold NFC alone.
+    Refused: nothing, or dashes alone, which nobody could find again; more than 60 characters; anything invisible
+    (controls, direction overrides, spaces other than U+0020); and text that Unicode's form C would change,
+    because entries hold NFC alone.
     """
     code = as_printed(text)
     is_stable = unicodedata.is_normalized("NFC", code)
-    if not (1 <= len(code) <= FOREIGN_CODE_LENGTH and code.isprintable() and is_stable):
+    is_found = bool(search_key(code))
+    if not (is_found and len(code) <= FOREIGN_CODE_LENGTH and code.isprintable() and is_stable):
         raise InvalidForeignCode(text=text)
     return code
 

@@ -15,7 +15,7 @@ from ledger.journal.fields import Code, Positive, ask
 from ledger.journal.registry import Event, Noun, Recorded, Request, State, command
 from ledger.journal.transaction import Tx
 from ledger.quantities import Quantity
-from ledger.trace.bill_of_materials import UnknownRevision, revisions
+from ledger.trace.bill_of_materials import UnknownRevision, refuse_nothing, revisions
 from ledger.trace.material_lot import MaterialLot, get_material_lot, refuse_future
 from ledger.trace.party import TRACE, get_party
 from ledger.trace.product import get_product
@@ -180,7 +180,7 @@ class ProduceBatch(Request, frozen=True):
 
 @command("batch.produce")
 def produce_batch(tx: Tx, request: ProduceBatch) -> None:
-    """Raises BatchExists, NotThatMuch, LotNotThereYet and what the names given may raise."""
+    """Raises BatchExists, NotThatMuch, LotNotThereYet, NotPositive and what the names given may raise."""
     product = get_product(tx.connection, request.product)
     code = check_foreign_code(request.code)
     if find_batch_of(tx.connection, product.id, code) is not None:
@@ -213,6 +213,7 @@ def _inputs(tx: Tx, request: ProduceBatch) -> tuple[ConsumedLot, ...]:
     inputs = []
     for one in request.inputs:
         lot = get_material_lot(tx.connection, one.lot)
+        refuse_nothing(one.quantity)
         if request.made_on < lot.occurred_on:
             raise LotNotThereYet(lot=lot.code, arrived=lot.occurred_on, made=request.made_on)
         earlier = wanted.get(lot.id)

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from sqlalchemy import Column, Connection, Integer, String, Table, bindparam, select
 
 from ledger.database import insert_into
-from ledger.errors import NotFound, Refused
+from ledger.errors import LedgerError, NotFound, Refused
 from ledger.journal.fields import Code, Name, ask
 from ledger.journal.registry import Event, Noun, Recorded, Request, State, command
 from ledger.journal.transaction import Tx
@@ -62,6 +62,12 @@ class RevisionExists(Refused):
     """Revisions are never edited."""
 
     message = "{product} has a revision “{revision}” already. A change is a new revision."
+
+
+class NotPositive(LedgerError):
+    """A quantity of nothing, or of less: it would give back what was consumed."""
+
+    message = "{quantity} is not more than nothing. Give the quantity that it was."
 
 
 class BomLine(Struct, frozen=True, forbid_unknown_fields=True):
@@ -150,10 +156,12 @@ def register_material(tx: Tx, request: RegisterMaterial) -> None:
 
 @command("bill_of_materials.revise")
 def revise_bill_of_materials(tx: Tx, request: ReviseBillOfMaterials) -> None:
-    """Raises UnknownProduct, UnknownMaterial, RevisionExists."""
+    """Raises UnknownProduct, UnknownMaterial, RevisionExists, NotPositive."""
     product = get_product(tx.connection, request.product)
     if request.revision in revisions(tx.connection, product.id):
         raise RevisionExists(product=product.name, revision=request.revision)
+    for line in request.lines:
+        refuse_nothing(line.quantity)
     lines = tuple(
         BomLine(get_material(tx.connection, line.material).id, line.quantity, line.specification)
         for line in request.lines
@@ -189,6 +197,12 @@ def get_material(connection: Connection, code: str) -> Material:
     if material is None:
         raise UnknownMaterial(code=code)
     return material
+
+
+def refuse_nothing(quantity: Quantity) -> None:
+    """Raise NotPositive for a quantity of zero or less."""
+    if quantity.amount <= 0:
+        raise NotPositive(quantity=quantity)
 
 
 def list_materials(connection: Connection) -> list[Material]:

@@ -1,5 +1,6 @@
 """Commissioning: many serials staged outside the lock, then made live by one small event."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,19 +12,21 @@ from sqlalchemy import Connection, delete, select
 from ledger.database import insert_into, reading
 from ledger.errors import LedgerError
 from ledger.files import FileRef
-from ledger.identifiers import new_id, new_serials
+from ledger.identifiers import check_foreign_code, new_id, new_serials, search_key
 from ledger.journal.fields import Code, Positive, ask
 from ledger.journal.journal import By, Journal, Receipt
 from ledger.journal.registry import Request
 from ledger.trace.unit import (
     CHUNK_ROWS,
     CommissionUnits,
+    SerialsRepeated,
     UnitsCommissioned,
     commission_units,
     format_list,
     set_root,
     stagings,
     unit_rows,
+    unit_sets,
     units,
 )
 
@@ -68,8 +71,11 @@ def commission_received(
     by: By,
     not_recalled_because: str = "",
 ) -> Receipt:
-    """Stage a factory's serials, in the order of its rows, and make them live for a batch."""
-    staged = stage(journal, units_key, serials)
+    """Stage a factory's serials, in the order of its rows, and make them live for a batch.
+
+    Raises InvalidForeignCode, SerialsRepeated, and what commission_units raises.
+    """
+    staged = stage(journal, units_key, [check_foreign_code(serial) for serial in serials])
     asked = By(by.actor, by.key, by.body or f"{batch}\n{received.sha256}".encode())
     return _commission(journal, staged, batch, asked, received, not_recalled_because)
 
@@ -97,7 +103,11 @@ def _commission(
 
 
 def stage(journal: Journal, units_key: bytes, serials: Sequence[str]) -> Staged:
-    """Write a set's rows in chunks that hold the lock briefly; nobody sees them until an event names the set."""
+    """Write a set's rows in chunks that hold the lock briefly; nobody sees them until an event names the set.
+
+    Raises SerialsRepeated.
+    """
+    _refuse_repeated(serials)
     unit_set = new_id(journal.random_bytes)
     stored = journal.files.put(format_list(serials))
     journal.stage(partial(_begin, unit_set=unit_set, begun=journal.now()))
@@ -106,6 +116,13 @@ def stage(journal: Journal, units_key: bytes, serials: Sequence[str]) -> Staged:
         journal.stage(partial(_insert_rows, rows=rows))
     committed = set_root(units_key, unit_set, serials)
     return Staged(unit_set, len(serials), committed.hex(), stored)
+
+
+def _refuse_repeated(serials: Sequence[str]) -> None:
+    counted = Counter(map(search_key, serials))
+    if len(counted) < len(serials):
+        twice = [serial for serial in serials if counted[search_key(serial)] > 1]
+        raise SerialsRepeated(count=len(twice), serial=twice[0])
 
 
 def _begin(connection: Connection, *, unit_set: str, begun: datetime) -> None:
@@ -117,11 +134,16 @@ def _insert_rows(connection: Connection, *, rows: Sequence[dict[str, object]]) -
 
 
 def unstage(journal: Journal, *unit_sets_left: str) -> None:
-    """Drop the rows of sets that were never made live."""
+    """Drop the rows of sets that were never made live.
+
+    Live ones stay: a command may fail after its commit, when the guard cannot be written.
+    """
 
     def drop(connection: Connection) -> None:
+        live = select(unit_sets.c.id)
         for table in (units, stagings):
-            connection.execute(delete(table).where(table.c.unit_set.in_(unit_sets_left)))
+            left = table.c.unit_set.in_(unit_sets_left) & table.c.unit_set.not_in(live)
+            connection.execute(delete(table).where(left))
 
     journal.stage(drop)
 

@@ -13,7 +13,7 @@ from ledger.journal.fields import Code, Name, ask
 from ledger.journal.registry import Event, Noun, Recorded, Request, State, command
 from ledger.journal.transaction import Tx
 from ledger.quantities import Quantity
-from ledger.trace.bill_of_materials import get_material
+from ledger.trace.bill_of_materials import get_material, refuse_nothing
 from ledger.trace.party import TRACE, get_party
 
 material_lots = Table(
@@ -100,10 +100,11 @@ class ReceiveMaterialLot(Request, frozen=True):
 
 @command("material_lot.receive")
 def receive_material_lot(tx: Tx, request: ReceiveMaterialLot) -> None:
-    """Raises UnknownParty, UnknownMaterial, MaterialLotExists, InTheFuture."""
+    """Raises UnknownParty, UnknownMaterial, MaterialLotExists, InTheFuture, NotPositive."""
     if find_material_lot(tx.connection, request.code) is not None:
         raise MaterialLotExists(code=request.code)
     refuse_future(tx, request.occurred_on)
+    refuse_nothing(request.quantity)
     supplier = get_party(tx.connection, request.supplier)
     material = get_material(tx.connection, request.material)
     lot = tx.new_id()

@@ -92,6 +92,15 @@ class SerialsTaken(Refused):
     )
 
 
+class SerialsRepeated(LedgerError):
+    """One set names a serial twice."""
+
+    message = (
+        "{count} of these serials stand there twice, such as {serial}: case and separators make no difference. "
+        "Nothing was recorded."
+    )
+
+
 class MoreThanMade(Refused):
     """More units than the batch has."""
 
@@ -211,10 +220,12 @@ def commission_units(tx: Tx, request: CommissionUnits) -> None:
 
 def _refuse_taken(connection: Connection, batch: Batch, request: CommissionUnits) -> None:
     staged = units.alias("staged")
+    staging = select(stagings.c.unit_set).where(stagings.c.unit_set == request.unit_set)
     counted = connection.execute(
         select(func.count()).select_from(staged).where(staged.c.unit_set == request.unit_set)
     ).scalar_one()
-    if counted != request.count:
+    # A set that is live already has its rows too, but is not staged any more.
+    if counted != request.count or connection.execute(staging).first() is None:
         raise NothingStaged()
     taken = connection.execute(
         select(func.count(), func.min(staged.c.serial))
