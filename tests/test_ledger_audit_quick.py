@@ -5,7 +5,7 @@ from hashlib import sha256
 import pytest
 
 from ledger import nouns
-from ledger.audit.quick import read_part
+from ledger.audit.quick import read_chunk
 from ledger.audit.reading import BadBody, EntryReader, UnknownKind
 from ledger.journal.replay import recorded_from
 from ledger.log.entry import format_entry, format_request
@@ -74,7 +74,7 @@ def chained(name: bytes, prev: bytes, *, request: bytes = b"null") -> bytes:
 
 
 def test_the_example_is_right() -> None:
-    part = read_part(rows_of(COMPLETE), 0)
+    part = read_chunk(rows_of(COMPLETE), 0)
     assert part is not None
     assert part.events == [EntryReader().read(COMPLETE)[1]] == [recorded_from(0, COMPLETE).event]
 
@@ -85,21 +85,21 @@ def test_what_the_slow_way_refuses_the_quick_way_refuses(name: str) -> None:
     assert body != COMPLETE
     with pytest.raises((BadBody, UnknownKind)):
         EntryReader().read(body)
-    assert read_part(rows_of(body), 0) is None
-    assert read_part(rows_of(COMPLETE, body), 0) is None
+    assert read_chunk(rows_of(body), 0) is None
+    assert read_chunk(rows_of(COMPLETE, body), 0) is None
 
 
 def test_two_halves_of_an_entry_are_not_two_entries() -> None:
     first, second = COMPLETE.split(b',"kind"')
-    assert read_part(rows_of(first + b",", b'"kind"' + second), 0) is None
-    assert read_part(rows_of(COMPLETE + b"\n" + COMPLETE, b""), 0) is None
+    assert read_chunk(rows_of(first + b",", b'"kind"' + second), 0) is None
+    assert read_chunk(rows_of(COMPLETE + b"\n" + COMPLETE, b""), 0) is None
 
 
 @pytest.mark.parametrize("name", ["Müller", "电芯厂", "a\\nb", '\\"', "\\u001f", "\x7f", "مصنع"])
 def test_text_of_every_script_goes_the_quick_way(name: str) -> None:
     first = chained(name.encode(), bytes(32), request=format_request("0" * 64, "1" * 64))
     second = chained(name.encode(), sha256(b"\0" + first).digest())
-    part = read_part(rows_of(first, second), 0)
+    part = read_chunk(rows_of(first, second), 0)
     assert part is not None
     assert part.events == [EntryReader().read(body)[1] for body in (first, second)]
 
@@ -107,9 +107,9 @@ def test_text_of_every_script_goes_the_quick_way(name: str) -> None:
 def test_entries_that_do_not_follow_each_other_go_the_slow_way() -> None:
     first = chained(b"A", bytes(32))
     second = chained(b"B", sha256(b"\0" + first).digest())
-    assert read_part(rows_of(first, second), 0) is not None
-    assert read_part(rows_of(second, first), 0) is None
-    assert read_part(rows_of(first, second), 7) is None
+    assert read_chunk(rows_of(first, second), 0) is not None
+    assert read_chunk(rows_of(second, first), 0) is None
+    assert read_chunk(rows_of(first, second), 7) is None
     position, leaf, body = rows_of(first, second)[1]
     for wrong in ((position, bytes(32), body), (position, leaf, "text"), (position, None, body)):
-        assert read_part([rows_of(first)[0], wrong], 0) is None
+        assert read_chunk([rows_of(first)[0], wrong], 0) is None

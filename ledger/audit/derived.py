@@ -68,7 +68,7 @@ def _current_nouns(connection: Connection, findings: Findings) -> list[Noun]:
             connection, "SELECT CAST(noun AS BLOB), version FROM projections NOT INDEXED"
         ):
             versions[noun.decode(errors="backslashreplace") if noun else "NULL"] = version
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         findings.add("unreadable", projections.name, "", "", f"cannot be read: {error}")
         return []
     for name in sorted(versions.keys() - NOUNS.keys()):
@@ -89,7 +89,7 @@ def _check_copies(connection: Connection, findings: Findings) -> None:
     owners = dict(fetch(connection, "SELECT name, tbl_name FROM sqlite_schema WHERE type = 'index'"))
     try:
         messages = [row[0] for row in fetch(connection, "PRAGMA integrity_check")]
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         messages = [str(error)]
     for message in messages:
         if message != "ok":
@@ -164,7 +164,7 @@ class _Rebuild:
             staged = noun.staged.get(table.name)
             try:
                 compare(self.live, self._beside[noun.name], table, staged, self.findings)
-            except SQLAlchemyError as error:
+            except (SQLAlchemyError, sqlite3.Error) as error:
                 self.findings.add("unreadable", table.name, "", "", f"cannot be read: {error}")
 
     def _give_up(self, noun: Noun, error: Exception) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from ledger.audit.finding import Findings
 from ledger.audit.links import LinkSum
-from ledger.audit.quick import PART_ENTRIES, read_part
+from ledger.audit.quick import Chunk, read_chunk
 from ledger.audit.reading import BadBody, EntryReader, UnknownKind
 from ledger.audit.references import FileCheck, MapStep, map_step, traits_of
 from ledger.audit.rows import as_bytes, read_entries, read_entry
@@ -43,30 +43,21 @@ class EntryCheck:
         self._reader = EntryReader()
         self._files = FileCheck(files, findings)
 
-    def chunk(self, connection: Connection, start: int, end: int) -> list[bytes | None]:
+    def chunk(self, connection: Connection, start: int, end: int) -> Sequence[bytes | None]:
         """Check the next entries; gives a leaf for each, None where the entry is missing."""
         rows = read_entries(connection, start, end)
         if rows is None:  # one by one, to name the row that cannot be read
             rows = [row for at in range(start, end) for row in read_entry(connection, at, self._findings)]
-        if len(rows) == end - start:
-            leaves = [
-                leaf for part in range(start, end, PART_ENTRIES) for leaf in self._part(rows, start, part)
-            ]
-        else:
-            leaves = self._rows(rows, start, end)
-        self.links.close_window()
-        return leaves
+        right = read_chunk(rows, start) if len(rows) == end - start else None
+        return self._rows(rows, start, end) if right is None else self._take(right, start)
 
-    def _part(self, all_rows: list[tuple[Any, ...]], start: int, first: int) -> Sequence[bytes | None]:
-        rows = all_rows[first - start : first - start + PART_ENTRIES]
-        right = read_part(rows, first)
-        if right is None:
-            return self._rows(rows, first, first + len(rows))
-        self._chain(first, right.prevs[0])
-        self._time(first, right.ats[0], right.events[0])
+    def _take(self, right: Chunk, start: int) -> Sequence[bytes]:
+        """Join entries that are right in themselves and among each other."""
+        self._chain(start, right.prevs[0])
+        self._time(start, right.ats[0], right.events[0])
         self.borders.last_at, self.borders.last_leaves = right.ats[-1], (right.leaves[-1].hex(),)
-        self.links_are_right &= self.links.mention(right.subjects, first)
-        for position, event in enumerate(right.events, first):
+        self.links_are_right &= self.links.mention(right.subjects, start)
+        for position, event in enumerate(right.events, start):
             if traits_of(type(event)).is_special:
                 self._event(position, event)
         return right.leaves

@@ -88,7 +88,8 @@ class Joining:
         """Compare the links of all entries with the heads, and name the wrong ones if they do not agree."""
         are_heads_right = True
         for heads in _heads(self._connection):
-            right = [(name.decode(), last) for name, last in heads if _is_head(name, last)]
+            # Latin-1 reads any byte: a subject that is not ASCII agrees with no entry.
+            right = [(subject.decode("latin-1"), last) for is_head, subject, last in heads if is_head]
             are_heads_right = are_heads_right and len(right) == len(heads)
             self._links.take_heads(right)
         if self._links_are_right and are_heads_right and self._links.is_zero():
@@ -104,16 +105,15 @@ class Joining:
 
 
 def _heads(connection: Connection) -> Iterator[Sequence[Any]]:
-    """(subject as bytes, last) of every head, a thousand at a time."""
-    sql = "SELECT CAST(subject AS BLOB), last FROM subject_heads NOT INDEXED"
+    """(whether they are text and an integer, subject as bytes, last) of every head, a thousand at a time."""
+    sql = (
+        "SELECT typeof(subject) = 'text' AND typeof(last) = 'integer', CAST(subject AS BLOB), last "
+        "FROM subject_heads NOT INDEXED"
+    )
     cursor = connection.exec_driver_sql(sql).cursor
     assert cursor is not None
     while rows := cursor.fetchmany(1_000):
         yield rows
-
-
-def _is_head(subject: object, last: object) -> bool:
-    return isinstance(subject, bytes) and subject.isascii() and type(last) is int
 
 
 def _shown(index: int | None) -> str:

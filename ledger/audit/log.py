@@ -3,10 +3,12 @@
 Reads one snapshot, so it can run beside writers. Memory does not grow with the log.
 """
 
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from secrets import token_urlsafe
@@ -55,7 +57,7 @@ def audit(
 ) -> Report:
     """Check everything that the log itself says; goes on after the first finding.
 
-    `workers` above 1 are processes of their own, for a log that fills more than one range.
+    `workers` is how many processes check a log that fills more than one range, this one among them.
     The noun's modules must have been imported: an entry of a kind nobody registered is a finding.
     """
     findings = Findings()
@@ -133,19 +135,40 @@ def _check_opening(connection: Connection, verifier: Verifier, findings: Finding
 
 
 def _reports(connection: Connection, scope: Scope, size: int, workers: int) -> Iterator[RangeReport]:
-    ranges = [(start, min(start + RANGE_ENTRIES, size)) for start in range(0, size, RANGE_ENTRIES)]
+    """The reports of all ranges, in order."""
+    ranges = deque((start, min(start + RANGE_ENTRIES, size)) for start in range(0, size, RANGE_ENTRIES))
     database = connection.engine.url.database
     if workers < 2 or len(ranges) < 2 or not database:
         for start, end in ranges:
             yield check_range(connection, scope, start, end)
         return
-    # The classes of the events are sent along: receiving them imports their modules, which register them.
     vkey = scope.verifier.to_text()  # the key object itself belongs to this process
+    # The classes of the events are sent along: receiving them imports their modules, which register them.
     initial = (Path(database), vkey, scope.files, scope.links_key, tuple(KINDS.values()))
+    helpers = min(workers, len(ranges)) - 1
     with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_begin, initargs=initial
+        helpers, mp_context=get_context("spawn"), initializer=_begin, initargs=initial
     ) as pool:
-        yield from pool.map(_check_apart, *zip(*ranges, strict=True))
+        yield from _shared(pool, helpers, ranges, partial(check_range, connection, scope))
+
+
+def _shared(
+    pool: Executor, helpers: int, ranges: deque[tuple[int, int]], check: Callable[[int, int], RangeReport]
+) -> Iterator[RangeReport]:
+    """The reports in order, of ranges that the helpers check and this process too."""
+    reports: deque[Future[RangeReport]] = deque()
+    while ranges:
+        # A second range in each helper's hands, so that it never waits; not at the end, where we would wait for it.
+        wanted = helpers * (2 if len(ranges) > 2 * helpers else 1)
+        for _ in range(min(wanted - sum(not one.done() for one in reports), len(ranges))):
+            reports.append(pool.submit(_check_apart, *ranges.popleft()))
+        if ranges:
+            reports.append(Future())
+            reports[-1].set_result(check(*ranges.popleft()))
+        while reports and reports[0].done():
+            yield reports.popleft().result()
+    while reports:
+        yield reports.popleft().result()
 
 
 _APART: list[tuple[Engine, Scope]] = []  # of a worker process: what it was given at its start

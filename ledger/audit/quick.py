@@ -1,6 +1,6 @@
 """Many entries at once: each rule is tried on a whole column, and one failure sends all of them the long way.
 
-Nearly every part of nearly every log passes here, in half the time that looking at each entry takes; of one that
+Nearly every chunk of nearly every log passes here, in half the time that looking at each entry takes; of one that
 does not, nothing is said: `entries` looks at each entry and names what is wrong. The rules are the same.
 """
 
@@ -19,8 +19,6 @@ from ledger.errors import LedgerError
 from ledger.journal.registry import KINDS, Event
 from ledger.log.canonical import QUICK_DEPTH, Integer, parse
 from ledger.log.entry import ACTOR, HEX_32, MAX_ENTRY_BYTES, MAX_SUBJECTS, SUBJECT
-
-PART_ENTRIES = 256  # their values fit the processor's cache; a thousand at once take half as long again
 
 _Previous = Annotated[int, Meta(ge=0)] | None
 _SUBJECTS = re.compile(f"(?:{SUBJECT.pattern}\n)*")
@@ -63,7 +61,7 @@ _ENCODER = msgspec.json.Encoder(order="deterministic")  # sorts the keys of dict
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Chunk:
     """Entries that are right in themselves and among each other; a list for each column."""
 
     leaves: list[bytes]
@@ -73,7 +71,7 @@ class Part:
     subjects: list[dict[str, int | None]]
 
 
-def read_part(rows: Sequence[tuple[Any, ...]], start: int) -> Part | None:
+def read_chunk(rows: Sequence[tuple[Any, ...]], start: int) -> Chunk | None:
     """The entries of (position, leaf, body) rows from `start` on; None if any rule fails for any of them."""
     try:
         return _read(rows, start)
@@ -81,7 +79,7 @@ def read_part(rows: Sequence[tuple[Any, ...]], start: int) -> Part | None:
         return None
 
 
-def _read(rows: Sequence[tuple[Any, ...]], start: int) -> Part | None:
+def _read(rows: Sequence[tuple[Any, ...]], start: int) -> Chunk | None:
     positions, leaves, bodies = map(list, zip(*rows, strict=True))
     if positions != list(range(start, start + len(rows))) or max(map(len, bodies)) > MAX_ENTRY_BYTES:
         return None
@@ -96,7 +94,7 @@ def _read(rows: Sequence[tuple[Any, ...]], start: int) -> Part | None:
     ):
         return None
     events = [msgspec.convert(value.data, KINDS[value.kind]) for value in values]
-    return Part(leaves, events, ats, prevs, subjects)
+    return Chunk(leaves, events, ats, prevs, subjects)
 
 
 def _parse(bodies: Sequence[bytes]) -> list[_Envelope]:

@@ -22,7 +22,7 @@ from ledger.log.note import Verifier, open_note, split_note
 from ledger.log.tiles import TILE_WIDTH
 
 RANGE_ENTRIES = TILE_WIDTH**2
-CHUNK_ENTRIES = 4 * TILE_WIDTH  # half a megabyte of bodies, as a rule
+LINK_WINDOW_ENTRIES = 32 * TILE_WIDTH  # a subject that is met again in one costs no hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +59,20 @@ class Scope:
 
 
 def check_range(connection: Connection, scope: Scope, start: int, end: int) -> RangeReport:
-    """Check the entries from `start`, a multiple of 65,536, to before `end`, a thousand at a time."""
+    """Check the entries from `start`, a multiple of 65,536, to before `end`, a tile at a time.
+
+    What a tile's entries become fits the processor's cache; a thousand at once take half as long again.
+    """
     findings = Findings()
     entries = EntryCheck(start, scope.files, scope.links_key, findings)
     tree = _SealedTree(connection, RangeTree(start // TILE_WIDTH, findings), scope.verifier, findings)
-    for first in range(start, end, CHUNK_ENTRIES):
-        last = min(first + CHUNK_ENTRIES, end)
+    for first in range(start, end, TILE_WIDTH):
+        last = min(first + TILE_WIDTH, end)
         leaves = entries.chunk(connection, first, last)
         tree.add(first, leaves, entries.closing)
         entries.closing.clear()
+        if last % LINK_WINDOW_ENTRIES == 0 or last == end:
+            entries.links.close_window()
     tree.compare_above(start // RANGE_ENTRIES)
     return RangeReport(
         start,
@@ -97,17 +102,13 @@ class _SealedTree:
         return self.tree.edge.root()
 
     def add(self, start: int, leaves: Sequence[bytes | None], closing: set[int]) -> None:
-        """Append a chunk's leaves, tile by tile, and note the root at every checkpoint among them."""
-        end = start + len(leaves)
+        """Append the leaves of one tile, and note the root at every checkpoint among them."""
         claimed = dict(self._checkpoints(start, leaves, closing))
-        stored = read_tiles(self.connection, 0, start // TILE_WIDTH, end // TILE_WIDTH)
+        number = start // TILE_WIDTH
+        stored = read_tiles(self.connection, 0, number, (start + len(leaves)) // TILE_WIDTH).get(number)
         base = self.tree.first_tile * TILE_WIDTH
-        for border in range(start, end, TILE_WIDTH):
-            tile = stored.get(border // TILE_WIDTH)
-            own = _filled(leaves[border - start : border - start + TILE_WIDTH], tile)
-            cuts = [size - base for size in claimed if border < size <= border + len(own)]
-            for cut, right in self.tree.add(own, cuts, tile):
-                self.sealed.append(Sealed(base + cut, claimed[base + cut], right))
+        for cut, right in self.tree.add(_filled(leaves, stored), [size - base for size in claimed], stored):
+            self.sealed.append(Sealed(base + cut, claimed[base + cut], right))
 
     def compare_above(self, first: int) -> None:
         """Compare the tiles of level 1 that the range filled, the first one of number `first`."""

@@ -1,11 +1,11 @@
 """Rows of the log as they are stored, whatever somebody may have put there."""
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from ledger.audit.finding import Findings
 from ledger.log.checkpoint import LARGEST_SIZE
@@ -29,17 +29,20 @@ class StoredTile:
 
 
 def fetch(connection: Connection, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-    """The rows as the driver gives them: no type of ours may stumble over what was changed."""
-    cursor = connection.exec_driver_sql(sql, parameters).cursor
-    assert cursor is not None
-    return list(cursor.fetchall())
+    """The rows straight from the driver: no type of ours may stumble over what was changed.
+
+    Raises sqlite3.Error where the file is damaged, or text is no UTF-8.
+    """
+    driver: Any = connection.connection.driver_connection
+    rows: list[tuple[Any, ...]] = driver.execute(sql, parameters).fetchall()
+    return rows
 
 
 def read_entries(connection: Connection, start: int, end: int) -> list[tuple[Any, ...]] | None:
     """The rows of entries as they are stored, (position, leaf, body) in order; None where one cannot be read."""
     try:
         return fetch(connection, _ENTRIES, start, end)
-    except DBAPIError:
+    except sqlite3.Error:
         return None
 
 
@@ -47,8 +50,8 @@ def read_entry(connection: Connection, position: int, findings: Findings) -> Ite
     """The row of one entry, if it is there; notes why it cannot be read."""
     try:
         yield from fetch(connection, _ENTRIES, position, position + 1)
-    except DBAPIError as error:
-        findings.add("unreadable", "log_entries", position, "", f"the row cannot be read: {error.orig}")
+    except sqlite3.Error as error:
+        findings.add("unreadable", "log_entries", position, "", f"the row cannot be read: {error}")
         yield position, None, None
 
 
