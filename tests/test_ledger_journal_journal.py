@@ -19,7 +19,7 @@ from ledger.journal.transaction import StaleMap, TooLong, Tx
 from ledger.log.canonical import NotCanonical
 from ledger.log.entry import parse_entry
 from ledger.recall.order import publish_recall, widen_recall
-from ledger.recall.recall import ApproveRecall, DraftWidening, PublishRecall, WidenRecall
+from ledger.recall.requests import ApproveRecall, DraftWidening, PublishRecall, WidenRecall
 from ledger.trace.bill_of_materials import MaterialRegistered, RegisterMaterial, list_materials
 from ledger.trace.party import PartyExists, RegisterParty
 from ledger.trace.quality import PlaceHold

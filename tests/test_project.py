@@ -89,7 +89,8 @@ def run_pytest(folder: Path, *, ci: bool) -> str:
 
 
 def test_no_module_is_longer_than_400_lines(tracked: list[Path]) -> None:
-    modules = {path: len(text_of(path).splitlines()) for path in tracked if path.suffix == ".py"}
+    source = [path for path in tracked if path.suffix == ".py" and path.parts[0] != "tests"]
+    modules = {path: len(text_of(path).splitlines()) for path in source}
     assert modules
     long = [
         f"{path}: {lines} lines; it has become two nouns"

@@ -39,7 +39,7 @@ from ledger.quantities import Quantity
 from ledger.recall.answer import Answer, Match, find_answer
 from ledger.recall.claiming import Wish, file_claim
 from ledger.recall.links import new_form_token
-from ledger.recall.recall import (
+from ledger.recall.requests import (
     ApproveRecall,
     CloseRecall,
     DraftRecall,

@@ -23,6 +23,7 @@ from ledger.moments import Moment
 from ledger.quantities import Money
 from ledger.recall.errors import AmountNeeded, CannotReplaceWith, ClaimMoved, NotRecalled, UnknownClaim
 from ledger.recall.recall import RECALL_TABLES, Remedy, recalls_over
+from ledger.trace.batch import find_batches
 from ledger.trace.positions import Position
 from ledger.trace.unit import find_units, unit_at
 
@@ -190,7 +191,7 @@ def open_claim(tx: Tx, request: OpenClaim) -> None:
     """Raises NotRecalled. A doubt is noted and left to a person: nobody is turned away by a program."""
     c, i = request.position
     standing = recalls_over(tx.connection, [(c, i, i + 1)])
-    if not standing:
+    if not standing or not _stands_there(tx.connection, request):
         raise NotRecalled()
     event = ClaimOpened(
         claim=request.claim,
@@ -208,6 +209,15 @@ def open_claim(tx: Tx, request: OpenClaim) -> None:
     )
     about = (f"claim:{request.claim}", f"batch:{request.batch}")
     tx.record(event, *about, *(f"recall:{recall.id}" for recall in standing))
+
+
+def _stands_there(connection: Connection, request: OpenClaim) -> bool:
+    """Whether the position is of this batch and product: what an entry says must not come from a form alone."""
+    unit = unit_at(connection, request.position)
+    if unit is not None:
+        return (unit.batch, unit.product) == (request.batch, request.product)
+    named = [(one.id, one.product, (one.recorded, 0)) for one in find_batches(connection, request.batch)]
+    return (request.batch, request.product, request.position) in named
 
 
 def _doubt(connection: Connection, position: Position) -> Doubt:
@@ -258,6 +268,8 @@ def settle_claim(tx: Tx, request: SettleClaim) -> None:
     """Raises UnknownClaim, ClaimMoved, AmountNeeded, CannotReplaceWith."""
     claim = _step(tx, request.claim, "settled")
     if (request.amount is None) == (not request.replacement):
+        raise AmountNeeded()
+    if request.amount is not None and request.amount.minor <= 0:
         raise AmountNeeded()
     event = ClaimSettled(
         claim=claim.id,

@@ -21,5 +21,7 @@ def check_maps(evidence: Evidence, recorded: Sequence[Recorded[Any]]) -> Iterato
             scopes[event.recall] = parse_scope(evidence.read_file(event.scope.sha256))
         made = status_map(scopes)
         if (made.root.hex(), len(made.leaves)) != (event.map.root, event.map.leaves):
-            problem = f"the scopes published by then make the root {made.root.hex()}, {len(made.leaves)} leaves"
+            problem = (
+                f"the scopes published by then make the root {made.root.hex()}, {len(made.leaves)} leaves"
+            )
             yield Difference(one.index, "data.map", problem)

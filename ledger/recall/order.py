@@ -25,11 +25,6 @@ from ledger.recall.errors import (
 )
 from ledger.recall.hazards import hazards
 from ledger.recall.recall import (
-    ApproveRecall,
-    CloseRecall,
-    DraftRecall,
-    DraftWidening,
-    PublishRecall,
     Recall,
     RecallApproved,
     RecallClosed,
@@ -38,9 +33,7 @@ from ledger.recall.recall import (
     RecallRetracted,
     RecallVersion,
     RecallWidened,
-    RetractRecall,
     WideningDrafted,
-    WidenRecall,
     batches_in,
     find_recall,
     get_recall,
@@ -48,6 +41,15 @@ from ledger.recall.recall import (
     public_scopes,
     recalls_over,
     versions_of,
+)
+from ledger.recall.requests import (
+    ApproveRecall,
+    CloseRecall,
+    DraftRecall,
+    DraftWidening,
+    PublishRecall,
+    RetractRecall,
+    WidenRecall,
 )
 from ledger.recall.status_map import status_map
 from ledger.trace.batch import Batch, get_batch

@@ -7,9 +7,8 @@ change the status map; its root is computed before the lock and refused if the m
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta
 from sqlalchemy import (
     Column,
     Connection,
@@ -25,8 +24,7 @@ from sqlalchemy import (
 
 from ledger.database import insert_into
 from ledger.files import FileRef
-from ledger.journal.fields import Code, Prose, ask
-from ledger.journal.registry import Event, MapChange, Noun, Recorded, Request, State
+from ledger.journal.registry import Event, MapChange, Noun, Recorded, State
 from ledger.moments import Moment
 from ledger.recall.errors import UnknownRecall
 from ledger.trace.positions import Range, parse_scope
@@ -270,64 +268,6 @@ def _put_ranges(state: State, recall: str, scope: FileRef) -> None:
         for c, start, end in parse_scope(state.read_file(scope.sha256))
     ]
     state.connection.execute(insert_into(recall_ranges), rows)
-
-
-class DraftRecall(Request, frozen=True):
-    """Draft a recall from material lots, or from batches."""
-
-    code: Annotated[Code, ask("Recall", "Your number for it.", example="R-2025-01")]
-    hazard: Annotated[Code, ask("Hazard", ref="hazard")]
-    statement: Annotated[Prose, Meta(min_length=1), ask("What was found", "For staff and auditors.")]
-    lots: Annotated[
-        tuple[Code, ...],
-        Meta(max_length=60),
-        ask("Material lots", "Every batch that holds one.", ref="material_lot"),
-    ] = ()
-    batches: Annotated[
-        tuple[Code, ...], Meta(max_length=60), ask("Batches", "Further ones.", ref="batch")
-    ] = ()
-
-
-class DraftWidening(Request, frozen=True):
-    """Draft a wider scope for a published recall. What it has already stays in."""
-
-    recall: Annotated[Code, ask("Recall", ref="recall")]
-    statement: Annotated[Prose, Meta(min_length=1), ask("Why", "For staff and auditors.")]
-    lots: Annotated[tuple[Code, ...], Meta(max_length=60), ask("Material lots", ref="material_lot")] = ()
-    batches: Annotated[tuple[Code, ...], Meta(max_length=60), ask("Batches", ref="batch")] = ()
-
-
-class ApproveRecall(Request, frozen=True):
-    """Approve the newest draft of a recall. Somebody other than its author approves."""
-
-    recall: Annotated[Code, ask("Recall", ref="recall")]
-    statement: Annotated[Prose, Meta(min_length=1), ask("What you checked")]
-
-
-class PublishRecall(Request, frozen=True):
-    """Publish an approved recall: from then on buyers are told."""
-
-    recall: Annotated[Code, ask("Recall", ref="recall")]
-
-
-class WidenRecall(Request, frozen=True):
-    """Publish the approved wider scope of a recall."""
-
-    recall: Annotated[Code, ask("Recall", ref="recall")]
-
-
-class CloseRecall(Request, frozen=True):
-    """Close a recall. Its units stay recalled, and buyers are still told."""
-
-    recall: Annotated[Code, ask("Recall", ref="recall")]
-    statement: Annotated[Prose, Meta(min_length=1), ask("Why it can be closed")]
-
-
-class RetractRecall(Request, frozen=True):
-    """Retract a recall that was wrong. The retraction stays visible."""
-
-    recall: Annotated[Code, ask("Recall", ref="recall")]
-    statement: Annotated[Prose, Meta(min_length=1), ask("Why it was wrong")]
 
 
 @dataclass(frozen=True, slots=True)
