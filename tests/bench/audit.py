@@ -40,6 +40,7 @@ from tests.bench.table import Row
 
 ORIGIN = "bench.example/log"
 GROUP_ENTRIES = 1_000
+ROUNDS = 3
 FIRST_MAP = StatedMap(leaves=1, root=FIRST_MAP_ROOT, version=0)
 LOG = "log:" + "A" * 16
 
@@ -175,8 +176,9 @@ def rows(scale: float) -> Iterator[Row]:
         raw_rate(folder)  # once unmeasured, for the disk's cache
         most = 0.0
         for workers, least in ((1, 0.25), (2, 0.4)):
-            raw = raw_rate(folder)
-            ours, megabytes = audit_rate(folder, workers)
+            # In turn, and the least disturbed of each: what runs beside us takes more from one than from the other.
+            tries = [(raw_rate(folder), *audit_rate(folder, workers)) for _ in range(ROUNDS)]
+            raw, ours, megabytes = map(max, zip(*tries, strict=True))
             most = max(most, megabytes)
             cores = f"{workers} core" + "s" * (workers > 1)
             yield Row(
