@@ -23,6 +23,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "lot": ("portal.cli_nouns:lot", "Lots of material as they arrived."),
     "batch": ("portal.cli_nouns:batch", "What was made, and from which lots."),
     "unit": ("portal.cli_nouns:unit", "Serials: made here, or from a factory's file."),
+    "label": ("portal.cli_labels:label", "Labels of units and batches, as PNG and PDF."),
     "hold": ("portal.cli_nouns:hold", "Keep a batch from being shipped."),
     "substitution": ("portal.cli_nouns:substitution", "A material swapped for another."),
     "shipment": ("portal.cli_nouns:shipment", "What went where."),
