@@ -102,7 +102,7 @@ def _as_text(report: Report, *, derived: bool) -> str:
     )
     if report.findings:
         return "\n".join([*lines, f"{len(report.findings)} findings in {looked_at}."])
-    return "\n".join([*lines, f"Nothing wrong in {looked_at}."])
+    return "\n".join([*lines, f"Nothing wrong found in {looked_at}."])
 
 
 @contextmanager

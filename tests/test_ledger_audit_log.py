@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from ledger.audit.log import audit
+from ledger.database import connect
+from ledger.files import Files
 from ledger.journal.clock import SetClock
 from ledger.journal.journal import By
 from ledger.journal.opening import create_ledger
 from ledger.log.guard import Guard
+from ledger.log.note import Verifier
 from ledger.settings import Settings
 from ledger.trace.party import RegisterParty, register_party
+from tests.bench.audit import make_log
 from tests.tampering import Forger, audited, change, copied, places
 
 START = datetime(2025, 5, 1, 8, tzinfo=UTC)
@@ -301,3 +306,32 @@ def test_a_link_that_skips_an_entry_is_named(folder: Path) -> None:
     assert places(audited(folder)) == set()
     forger.append(subjects={f"party:{'Z' * 16}": 300})
     assert places(audited(folder)) == {("link", "log_entries", "304", "subjects")}
+
+
+@pytest.mark.slow
+def test_several_processes_find_what_one_finds_across_the_borders_of_their_ranges(tmp_path: Path) -> None:
+    make_log(tmp_path, 66_000)  # a range of 65,536 entries, and the beginning of another
+    engine, files, guard = (
+        connect(tmp_path / "lotproof.db"),
+        Files(tmp_path / "files"),
+        Guard(tmp_path / "guard"),
+    )
+    verifier = Verifier.parse((tmp_path / "vkey").read_text())
+    assert audit(engine, files, guard, verifier, workers=2).findings == ()
+    change(
+        tmp_path,
+        "UPDATE log_entries SET leaf = zeroblob(32) WHERE position IN (300, 65600)",
+        "UPDATE log_tiles SET root = zeroblob(32) WHERE level = 1",
+        "DELETE FROM log_entries WHERE position = 65535",
+    )
+    reports = [audit(engine, files, guard, verifier, workers=count) for count in (1, 2)]
+    engine.dispose()
+    assert reports[0] == reports[1]
+    assert places(reports[0]) == {
+        ("entry_missing", "log_entries", "65535", ""),
+        ("leaf_differs", "log_entries", "300", "body"),
+        ("leaf_differs", "log_entries", "300", "leaf"),
+        ("leaf_differs", "log_entries", "65600", "body"),
+        ("leaf_differs", "log_entries", "65600", "leaf"),
+        ("tile_differs", "log_tiles", "1/0", "root"),
+    }

@@ -163,7 +163,7 @@ def test_without_a_ledger_every_command_says_what_to_do(
 
 def test_an_audit_says_what_it_looked_at_and_finds_nothing(settings: Settings) -> None:
     result = run("audit")
-    assert (result.exit_code, result.stdout) == (0, "Nothing wrong in 8 entries and 4 checkpoints.\n")
+    assert (result.exit_code, result.stdout) == (0, "Nothing wrong found in 8 entries and 4 checkpoints.\n")
     assert said("audit", "--derived")["findings"] == []
 
 
