@@ -43,9 +43,12 @@ def declared_schema(metadata: MetaData) -> dict[str, Any]:
 
 
 def test_migrating_gives_the_tables_that_the_modules_declare(tmp_path: Path) -> None:
-    assert {ledger.work.work, portal.accounts.sessions, portal.attempts.attempts, portal.tokens.tokens_table} <= set(
-        STATE.tables.values()
-    )
+    assert {
+        ledger.work.work,
+        portal.accounts.sessions,
+        portal.attempts.attempts,
+        portal.tokens.tokens_table,
+    } <= set(STATE.tables.values())
     engine = open_state(tmp_path / "state.db")
     assert schema(engine) == declared_schema(STATE)
     assert sorted(schema(engine)) == ["accounts", "attempts", "sessions", "tokens", "work"]
