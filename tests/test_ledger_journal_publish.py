@@ -57,6 +57,24 @@ def journal_with(ledger: Ledger, guard: Guard) -> Journal:
     )
 
 
+def turnstiles_open() -> int:
+    # SQLite keeps descriptors of a closed connection as long as another one is open on the file; ours are these.
+    return sum(
+        "turnstile" in str(one.readlink()) for one in Path("/proc/self/fd").iterdir() if one.is_symlink()
+    )
+
+
+def test_a_ledger_that_is_closed_gives_its_turnstile_back(world: World) -> None:
+    before = turnstiles_open()
+    for number in range(3):
+        again = open_ledger(world.ledger.settings, clock=world.clock)
+        again.journal.write(register_material, RegisterMaterial(code=f"M{number}", name="x"), By(ADA))
+        assert turnstiles_open() == before + 1
+        again.close()
+        again.close()
+    assert turnstiles_open() == before
+
+
 def codes(world: World) -> list[str]:
     return [one.code for one in world.read(list_materials)]
 

@@ -203,6 +203,10 @@ class Journal:
         """The turn among processes, for what must not run beside a writer."""
         return self._turnstile.turn()
 
+    def close(self) -> None:
+        """Give back what it holds open; nobody may write any more."""
+        self._turnstile.close()
+
     def read(self, index: int) -> Recorded[Any]:
         """One entry's event. Raises NoSuchEntry."""
         with reading(self.engine) as connection:

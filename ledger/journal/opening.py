@@ -98,7 +98,8 @@ class Ledger:
         return event
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Give connections and descriptors back."""
+        self.journal.close()
         self.engine.dispose()
         self.vault.engine.dispose()
 
@@ -131,7 +132,11 @@ def open_ledger(
     if not settings.ledger_db.exists():
         raise NothingThere(folder=settings.data)
     ledger = _open(settings, clock or SystemClock(), accept_long_silence=accept_long_silence)
-    ledger.journal.recover()
+    try:
+        ledger.journal.recover()
+    except BaseException:
+        ledger.close()
+        raise
     return ledger
 
 

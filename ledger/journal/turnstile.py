@@ -44,8 +44,10 @@ class Turnstile:
                 self._lock(fcntl.F_UNLCK, ticket)
 
     def close(self) -> None:
-        """Give the descriptor back."""
-        os.close(self._file)
+        """Give the descriptor back. A second time does nothing: its number is somebody else's by then."""
+        given_back, self._file = self._file, -1
+        if given_back >= 0:
+            os.close(given_back)
 
     def _draw(self) -> int:
         """The next ticket, its byte locked before anybody can draw the one after."""
