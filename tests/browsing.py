@@ -102,19 +102,21 @@ def style_of(element: Locator, name: str) -> str:
     return str(element.evaluate("(element, name) => getComputedStyle(element)[name]", name))
 
 
-def contrast(element: Locator) -> float:
-    """The contrast of an element's text with what is painted behind it.  Source: WCAG 2.2, 1.4.3."""
-    behind = """element => {
-        for (let one = element; one; one = one.parentElement) {
-            const colour = getComputedStyle(one).backgroundColor;
-            if (!/, 0\\)$|transparent/.test(colour)) return colour;
-        }
-        return getComputedStyle(document.documentElement).colorScheme.includes("dark")
-            ? "rgb(0, 0, 0)" : "rgb(255, 255, 255)";
-    }"""
-    light, dark = sorted(
-        (luminance(style_of(element, "color")), luminance(str(element.evaluate(behind)))), reverse=True
-    )
+COLOURS = """elements => elements.map(element => {
+    const painted = one => !/, 0\\)$|transparent/.test(getComputedStyle(one).backgroundColor);
+    let behind = element;
+    while (behind && !painted(behind)) behind = behind.parentElement;
+    return [getComputedStyle(element).color, behind ? getComputedStyle(behind).backgroundColor : "rgb(255, 255, 255)"];
+})"""
+
+
+def contrasts(elements: Locator) -> list[float]:
+    """The contrast of each element's text with what is painted behind it.  Source: WCAG 2.2, 1.4.3."""
+    return [_ratio(text, ground) for text, ground in elements.evaluate_all(COLOURS)]
+
+
+def _ratio(one: str, other: str) -> float:
+    dark, light = sorted((luminance(one), luminance(other)))
     return (light + 0.05) / (dark + 0.05)
 
 
