@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 import click
@@ -69,7 +70,7 @@ def run(port: int, workers: int, accept_clock: bool) -> None:
     clock = ["--accept-clock"] if accept_clock or facts else []
     serve = ["serve", "--port", str(port), "--workers", str(workers), *clock]
     try:
-        with stopping_on_signals(), Children() as children:
+        with stopping_on_signals() as stop, Children(stop) as children:
             children.start(*serve)
             children.wait_for_answer(f"http://127.0.0.1:{port}/")
             children.start("worker", *clock)  # second, because people wait for the first
@@ -130,16 +131,27 @@ def welcome(port: int, facts: Demo | None) -> str:
     return "\n".join([*lines, ""])
 
 
+@dataclass
+class Stop:
+    """Whether somebody asked us to stop.
+
+    A flag, and no exception from the handler: one that is raised while Python runs a callback is swallowed there.
+    """
+
+    is_asked: bool = False
+
+    def ask(self, _number: int, _frame: FrameType | None) -> None:
+        """The handler of SIGTERM, SIGINT and SIGHUP."""
+        self.is_asked = True
+
+
 @contextmanager
-def stopping_on_signals() -> Iterator[None]:
-    """Within the block SIGTERM, SIGINT and SIGHUP raise Stopped."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise Stopped
-
-    earlier = {one: signal.signal(one, stop) for one in STOPS}
+def stopping_on_signals() -> Iterator[Stop]:
+    """Within the block SIGTERM, SIGINT and SIGHUP only ask to stop."""
+    stop = Stop()
+    earlier = {one: signal.signal(one, stop.ask) for one in STOPS}
     try:
-        yield
+        yield stop
     finally:
         for one, handler in earlier.items():
             signal.signal(one, handler)
@@ -148,15 +160,14 @@ def stopping_on_signals() -> Iterator[None]:
 class Children:
     """Processes of ours. They are stopped at the end of the block, and watch this one in case it has no end."""
 
-    def __init__(self) -> None:
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> "Children":
         return self
 
     def __exit__(self, *_error: object) -> None:
-        for one in STOPS:
-            signal.signal(one, signal.SIG_IGN)  # a second Ctrl-C must not leave half of them
         for child in self._running.values():
             child.terminate()
         end = time.monotonic() + GRACE_SECONDS
@@ -173,7 +184,7 @@ class Children:
         self._running[name] = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
 
     def wait_for_answer(self, url: str) -> None:
-        """Until the address answers. Raises ChildDied, and TimeoutError when it takes too long."""
+        """Until the address answers. Raises ChildDied, Stopped, and TimeoutError when it takes too long."""
         end = time.monotonic() + START_WITHIN_SECONDS
         while not answers(url):
             self.look()
@@ -182,13 +193,15 @@ class Children:
             time.sleep(LOOK_EVERY_SECONDS)
 
     def watch(self) -> None:
-        """Until one of them dies. Raises ChildDied."""
+        """Until one of them dies, or somebody asks to stop. Raises ChildDied, Stopped."""
         while True:
             self.look()
-            time.sleep(0.5)
+            time.sleep(LOOK_EVERY_SECONDS * 4)
 
     def look(self) -> None:
-        """Raise ChildDied if one of them has ended."""
+        """Raise Stopped if somebody asked to stop, ChildDied if one of them has ended."""
+        if self._stop.is_asked:
+            raise Stopped
         for name, child in self._running.items():
             code = child.poll()
             if code is not None:
