@@ -153,7 +153,12 @@ def groups(serial: str) -> tuple[str, ...]:
 
 def grouped(serial: str) -> str:
     """`XXXX-XXXX-XXXX-CC` for a serial made here; a factory's as printed."""
-    return "-".join(groups(serial))
+    return in_groups(serial) if is_own_serial(serial) else serial
+
+
+def in_groups(serial: str) -> str:
+    """`XXXX-XXXX-XXXX-CC`, for a serial that is known to be made here: the check pair is not computed again."""
+    return f"{serial[:4]}-{serial[4:8]}-{serial[8:12]}-{serial[12:]}"
 
 
 # --- typed and searched

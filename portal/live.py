@@ -1,11 +1,11 @@
 """The services of a running portal: the ledger, the state beside it, and what pages ask of both."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine, func, select
 
-from ledger.database import reading
+from ledger.database import Snapshot, reading
 from ledger.journal.opening import Ledger
 from ledger.recall.answer import Answer, SpokenFor, find_answer
 from ledger.recall.recall import Recall, batches_in, find_recall, list_recalls
@@ -25,7 +25,11 @@ class Live:
     ledger: Ledger
     state: Engine
     _house: tuple[float, House] | None = None  # good until this monotonic time
+    _answering: Snapshot = field(init=False)
     _models: tuple[int, tuple[RecalledModel, ...]] | None = None  # at this size of the log
+
+    def __post_init__(self) -> None:
+        self._answering = Snapshot(self.ledger.engine)
 
     def house(self) -> House:
         """Who speaks, as described a second ago or later."""
@@ -42,7 +46,7 @@ class Live:
 
     def find_answer(self, number: str, gtin: str | None = None) -> Answer:
         """What the public is told about a number, in one snapshot with the checkpoint it speaks for."""
-        with reading(self.ledger.engine) as connection:
+        with self._answering as connection:
             return find_answer(connection, self.ledger.journal.standing(connection), number, gtin)
 
     def find_notice(self, code: str) -> Notice | None:

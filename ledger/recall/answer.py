@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from sqlalchemy import Connection, bindparam, literal, select
 
 from ledger.database import Prepared
-from ledger.identifiers import as_printed, grouped, has_valid_pair, never_occurring, search_key
+from ledger.identifiers import as_printed, has_valid_pair, in_groups, never_occurring, search_key
 from ledger.journal.publish import Standing
 from ledger.recall.claim import settled_recalls
 from ledger.recall.recall import recall_ranges, recalls
@@ -148,7 +148,7 @@ def find_answer(connection: Connection, standing: Standing, number: str, gtin: s
     first = found[0]
     return Answer(
         number=as_printed(number),
-        shown=grouped(first.printed) if first.is_own else first.printed,
+        shown=in_groups(first.printed) if first.is_own else first.printed,
         is_own_serial=bool(first.is_own),
         is_batch_code=not first.is_unit,
         status=matches[0].status,
