@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 from tests.browsing import Visit, chromium, contrasts, style_of, visiting
 from tests.journeys import Shop, demo_copy, served
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 LANGUAGES = ("en", "de", "zh-Hans", "ar")
 SIZES = ((360, 740), (1280, 800))

@@ -13,7 +13,7 @@ from tests.journeys import Shop, demo_copy, served
 from tests.outsider import check_proof, read_proof
 from tests.reader import Reader
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser_console")]
+pytestmark = pytest.mark.browser
 
 SIZES = {"phone": (360, 740), "desk": (1280, 800)}
 LEAST_CONTRAST = 4.5

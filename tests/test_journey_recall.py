@@ -22,7 +22,7 @@ from tests.journeys import served
 from tests.outsider import check_status, read_log
 from tests.reader import Reader
 
-pytestmark = [pytest.mark.xdist_group("recall"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

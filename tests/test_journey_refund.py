@@ -13,7 +13,7 @@ from tests.journeys import Shop, demo_copy, served
 from tests.outsider import Log, read_log
 from tests.reader import Form, Page, Reader
 
-pytestmark = pytest.mark.xdist_group("refund")
+pytestmark = pytest.mark.slow
 
 LANGUAGES = ("en", "ar")
 OTHER = {"en": "ar", "ar": "de"}

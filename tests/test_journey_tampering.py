@@ -20,7 +20,7 @@ from ledger.settings import Settings
 from tests.journeys import Lotproof, Said, copy_of, demo_copy, served
 from tests.reader import Reader
 
-pytestmark = pytest.mark.xdist_group("tampering")
+pytestmark = pytest.mark.slow
 
 LOG_TABLES = ("log_entries", "log_tiles", "log_checkpoints")
 NOT_DERIVED = (*LOG_TABLES, "alembic_version", "projections")

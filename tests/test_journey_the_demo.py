@@ -17,8 +17,6 @@ from tests.journeys import Shop, demo_copy, served
 from tests.outsider import Log, read_log
 from tests.reader import Page, Reader
 
-pytestmark = pytest.mark.xdist_group("the_demo")
-
 STATUS = {
     "recalled": "recalled",
     "clear": "not_recalled",

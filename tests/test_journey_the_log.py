@@ -28,7 +28,7 @@ from tests.outsider import (
 )
 from tests.reader import Reader
 
-pytestmark = pytest.mark.xdist_group("the_log")
+pytestmark = pytest.mark.slow
 
 TILE = 256
 
