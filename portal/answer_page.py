@@ -56,6 +56,7 @@ class AnswerView:
     length: int  # characters typed, where the hint speaks of them, else 0
     is_batch_code: bool
     is_old: bool
+    picked: str = ""  # the product's id, where the reader chose it among several
 
     @property
     def recalls(self) -> tuple[PublicRecall, ...]:
@@ -163,6 +164,7 @@ def view_of(
         length=_length(answer) if hint == "length" else 0,
         is_batch_code=answer.is_batch_code,
         is_old=answer.spoken_for.is_old,
+        picked=picked if picked and answer.matches[1:] else "",
     )
 
 
