@@ -92,13 +92,12 @@ class AnswerPages:
         page = self._pages.get(key) or self._keep(
             key, words, answer, view_of(words, answer, house, models, picked)
         )
-        segment = as_segment(answer.number)
-        return page % {
-            "number": escape(answer.shown),
-            "plate": plate(answer.shown, is_own_serial=answer.is_own_serial),
-            "segment": segment,
-            "next": "s/" + segment.replace("%", "%25"),
-        }
+        return _filled(page, answer)
+
+    def kept(self, tag: str, answer: Answer, house: House, models: tuple[RecalledModel, ...]) -> str | None:
+        """The same page, if it was made before for another unit with the same answer; else None."""
+        page = self._pages.get(_key(tag, answer, house, models, None))
+        return None if page is None else _filled(page, answer)
 
     def _keep(self, key: Hashable, words: Words, answer: Answer, view: AnswerView) -> str:
         """The page of this view at this moment, as a pattern for `%` with the slots in OPEN."""
@@ -118,6 +117,16 @@ class AnswerPages:
         page = template.render(view=view, slots=slots, house=view.house, next=slots.next, to_do=to_do)
         pieces = _SLOT.split(page.replace("%", "%%"))
         return tuple((bool(place % 2), piece) for place, piece in enumerate(pieces))
+
+
+def _filled(page: str, answer: Answer) -> str:
+    segment = as_segment(answer.number)
+    return page % {
+        "number": escape(answer.shown),
+        "plate": plate(answer.shown, is_own_serial=answer.is_own_serial),
+        "segment": segment,
+        "next": "s/" + segment.replace("%", "%25"),
+    }
 
 
 def _key(

@@ -15,6 +15,7 @@ from portal import error_pages, language
 from portal.address import NumberConverter
 from portal.answer_page import AnswerPages
 from portal.buyer import PAGES, buyer
+from portal.kept_answers import with_kept_answers
 from portal.plate import plate
 from portal.services import EXTENSION, Services
 
@@ -68,8 +69,9 @@ def create_app(services: Services, *, secret_key: str) -> Flask:
     language.install(app)
     error_pages.install(app)
     app.register_blueprint(buyer)
-    app.extensions[PAGES] = AnswerPages(app)
-    app.wsgi_app = with_headers(app.wsgi_app)  # type: ignore[assignment,method-assign]  # Flask's own way to wrap it
+    pages = app.extensions[PAGES] = AnswerPages(app)
+    quick = with_kept_answers(app.wsgi_app, pages, services)
+    app.wsgi_app = with_headers(quick)  # type: ignore[assignment,method-assign]  # Flask's own way to wrap it
     return app
 
 

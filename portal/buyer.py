@@ -13,6 +13,7 @@ from ledger.recall.answer import SpokenFor
 from ledger.recall.hazards import hazard_of
 from portal.address import as_segment, number_after, raw_path, readable
 from portal.answer_page import AnswerPages, seal_slots
+from portal.kept_answers import FOUND
 from portal.language import negotiated, offered, speak
 from portal.services import House, Notice, current
 from translations import Words, mark, words_for
@@ -142,7 +143,7 @@ def _answer_page(tag: str, number: str, gtin: str | None = None) -> Response:
     if not number:
         return _ask_page(speak(tag))
     services = current()
-    answer = services.find_answer(number, gtin)
+    answer = request.environ.get(FOUND) or services.find_answer(number, gtin)
     models = services.recalled_models() if not answer.matches else ()
     picked = request.args.get("product") if request.environ["QUERY_STRING"] else None
     pages = cast(AnswerPages, current_app.extensions[PAGES])
