@@ -29,10 +29,10 @@ run: setup ## start Lotproof with its demo; Ctrl-C stops it; PORT=8080 chooses t
 	@exec $(BIN)/lotproof run $(if $(PORT),--port $(PORT))
 
 check: development lint types ## the inner loop: lint, types and the fast tests, under a minute
-	@$(BIN)/pytest -n 2 -m "not browser and not slow"
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not slow"
 
 test: development chromium lint types ## everything, browser and slow tests too
-	@$(BIN)/pytest -n 2 -rs
+	@$(BIN)/pytest -n 2 --dist loadfile -rs
 
 bench: development ## measure; SCALE=0.1 for a quick look
 	@$(BIN)/python -m tests.bench --scale $(SCALE)
