@@ -1,111 +1,96 @@
-"""Somebody with the database in their hands: values changed where they stand, and what an audit says of it."""
+"""Ways to change a ledger's database behind its back, as whoever holds the file can, and the audit that follows."""
 
+import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from datetime import date, timedelta
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-from tests.journeys import Lotproof, Said
+import orjson
 
-LOG_TABLES = ("log_entries", "log_tiles", "log_checkpoints")
-NOT_DERIVED = (*LOG_TABLES, "alembic_version", "projections")
-FAR = 1_000_000  # a number that no row has yet
-Place = tuple[str, str, str]  # table, row, field
+from ledger import nouns
+from ledger.audit.derived import audit_derived
+from ledger.audit.log import Report, audit
+from ledger.database import connect, writing
+from ledger.files import Files
+from ledger.keys import Keys
+from ledger.log import store
+from ledger.log.canonical import encode
+from ledger.log.checkpoint import Checkpoint
+from ledger.log.guard import Guard
+from ledger.log.merkle import leaf_hash
+from ledger.log.note import sign_note
+from ledger.settings import Settings
 
-
-@contextmanager
-def opened(company: Path) -> Iterator[sqlite3.Connection]:
-    """The database with nothing in the way: no trigger, no check; all stands as it was at the end."""
-    with closing(sqlite3.connect(company / "lotproof.db")) as connection:
-        triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
-        assert len(triggers) == 6
-        for name, _ in triggers:
-            connection.execute(f"DROP TRIGGER {name}")
-        connection.execute("PRAGMA ignore_check_constraints = ON")
-        yield connection
-        for _, sql in triggers:
-            connection.execute(sql)
-        connection.commit()
+assert nouns  # imported so that the registry is whole
 
 
-def audited(company: Path, *, derived: bool = True) -> Said:
-    """What the audit says; of the log alone in half the time."""
-    return Lotproof(company).run("audit", *(("--derived",) if derived else ()), "--json")
+def copied(source: Path, target: Path) -> Path:
+    """A copy of a closed ledger's folder, with everything in one file."""
+    with closing(sqlite3.connect(source / "lotproof.db")) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    shutil.copytree(source, target)
+    return target
 
 
-def named(said: Said) -> set[Place]:
-    """The places that an audit names; it must have ended with 1.
-
-    Left out is what is said of the same places a second time by checks that know no row: the sum over all heads of
-    subjects, and SQLite's own check of constraints.
-    """
-    assert said.code == 1, said.out + said.error
-    places = {(one["table"], one["row"], one["field"]) for one in said.json["findings"]}
-    return places - {("subject_heads", "", "last"), ("", "", "")}
-
-
-def columns_of(connection: sqlite3.Connection, table: str) -> list[tuple[str, bool]]:
-    """The columns of a table, and whether each belongs to the primary key."""
-    return [(row[1], row[5] > 0) for row in connection.execute(f"PRAGMA table_info({table})")]
+def change(folder: Path, *statements: str) -> None:
+    """Run SQL past the triggers, and put them back as they were."""
+    with closing(sqlite3.connect(folder / "lotproof.db", isolation_level=None)) as database:
+        triggers = database.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+        for name, _sql in triggers:
+            database.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            database.execute(statement)
+        for _name, sql in triggers:
+            database.execute(sql)
 
 
-def key_of(connection: sqlite3.Connection, table: str) -> list[str]:
-    """The columns of the primary key, in its order."""
-    rows = [row for row in connection.execute(f"PRAGMA table_info({table})") if row[5]]
-    return [row[1] for row in sorted(rows, key=lambda row: row[5])]
+def audited(folder: Path, *, derived: bool = False) -> Report:
+    """The audit of what lies in a folder, opened as an auditor opens it: nothing is migrated or published."""
+    settings = Settings(data=folder)
+    keys = Keys.open(settings.keys)
+    engine = connect(settings.ledger_db)
+    parts = (engine, Files(settings.files), Guard(settings.guard), keys.signer.verifier)
+    report = audit_derived(*parts, units_key=keys.units) if derived else audit(*parts)
+    engine.dispose()
+    return report
 
 
-def derived_tables(connection: sqlite3.Connection) -> list[str]:
-    """All tables but the log's own and those that hold no values."""
-    query = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
-    tables = [name for (name,) in connection.execute(query) if name not in NOT_DERIVED]
-    return [table for table in tables if rows_of(connection, table)]
+def places(report: Report) -> set[tuple[str, str, str, str]]:
+    return {(one.code, one.table, one.row, one.field) for one in report.findings}
 
 
-def rows_of(connection: sqlite3.Connection, table: str) -> list[tuple[Any, ...]]:
-    """The first keys of a table, in order."""
-    key = ", ".join(quoted(key_of(connection, table)))
-    return connection.execute(f"SELECT {key} FROM {table} ORDER BY {key} LIMIT 100").fetchall()
+class Forger:
+    """Appends to a log as the journal does, but says what it likes."""
 
+    def __init__(self, folder: Path) -> None:
+        self._settings = Settings(data=folder)
+        self._signer = Keys.open(self._settings.keys).signer
+        self._engine = connect(self._settings.ledger_db)
 
-def quoted(names: Sequence[str]) -> list[str]:
-    return [f'"{name}"' for name in names]
+    def append(self, **members: object) -> None:
+        """One entry like the last one but one, with other members; then an entry that closes a checkpoint."""
+        with writing(self._engine) as connection:
+            size = store.size(connection)
+            model, closing_one = store.read_bodies(connection, size - 2, size)
+            prev = leaf_hash(closing_one)
+            first = self._body(model, prev, {"subjects": {f"party:{'Z' * 16}": None}, **members})
+            log = next(iter(orjson.loads(closing_one)["subjects"]))
+            second = self._body(closing_one, leaf_hash(first), {"subjects": {log: size - 1}})
+            edge, full = store.read_edge(connection).extend([leaf_hash(first), leaf_hash(second)])
+            store.append_entries(connection, size, [(leaf_hash(body), body) for body in (first, second)])
+            store.append_tiles(connection, full)
+            note = sign_note(Checkpoint(self._signer.name, edge.size, edge.root()).format(), self._signer)
+            store.append_checkpoint(connection, edge.size, note)
+            heads = {**orjson.loads(first)["subjects"], log: None}
+            last = dict.fromkeys(heads, size) | {log: size + 1}
+            for subject, index in last.items():
+                connection.exec_driver_sql(
+                    "INSERT OR REPLACE INTO subject_heads VALUES (?, ?)", (subject, index)
+                )
+        guard = Guard(self._settings.guard)
+        guard.swap(guard.read(), note)
+        self._engine.dispose()
 
-
-def other(value: object, *, step: int = 1) -> object:
-    """Another value of the same kind: as little different as can be, numbers by `step`."""
-    match value:
-        case None:
-            return "1"
-        case int():
-            return value + step
-        case bytes():
-            return value[:-1] + bytes([value[-1] ^ 1])
-        case str() if is_date(value):
-            return (date.fromisoformat(value) + timedelta(days=1)).isoformat()
-        case str():
-            return value[:-1] + ("x" if value[-1:] != "x" else "y") if value else "x"
-    raise TypeError(value)
-
-
-def is_date(text: str) -> bool:
-    try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
-
-
-def change(
-    connection: sqlite3.Connection, table: str, key: Sequence[object], column: str, *, step: int = 1
-) -> None:
-    """Change one value a little."""
-    where = " AND ".join(f"{name} = ?" for name in quoted(key_of(connection, table)))
-    [value] = connection.execute(f'SELECT "{column}" FROM {table} WHERE {where}', key).fetchone()
-    connection.execute(f'UPDATE {table} SET "{column}" = ? WHERE {where}', [other(value, step=step), *key])
-
-
-def shown(key: Sequence[object]) -> str:
-    """A primary key as findings show it."""
-    return "/".join(map(str, key))
+    @staticmethod
+    def _body(model: bytes, prev: bytes, members: dict[str, object]) -> bytes:
+        return encode({**orjson.loads(model), "prev": prev.hex(), **members})

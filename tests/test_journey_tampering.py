@@ -16,8 +16,7 @@ import pytest
 from ledger.journal.opening import open_ledger
 from ledger.settings import Settings
 from tests.journeys import Lotproof, copy_of, demo_copy, served
-from tests.reader import Reader
-from tests.tampering import (
+from tests.meddling import (
     FAR,
     Place,
     audited,
@@ -32,6 +31,7 @@ from tests.tampering import (
     rows_of,
     shown,
 )
+from tests.reader import Reader
 
 pytestmark = pytest.mark.slow
 
