@@ -28,8 +28,11 @@ setup: $(STAMPS)/project ## make .venv with all that Lotproof needs to run
 run: setup ## start Lotproof with its demo; Ctrl-C stops it; PORT=8080 chooses the port
 	@exec $(BIN)/lotproof run $(if $(PORT),--port $(PORT))
 
+# The inner loop writes to memory where there is some, and draws fewer examples; `make test` does neither.
+QUICK := HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-quick} $(if $(wildcard /dev/shm/.),PYTEST_DEBUG_TEMPROOT=/dev/shm)
+
 check: development lint types ## the inner loop: lint, types and the fast tests, under a minute
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not slow"
+	@$(QUICK) $(BIN)/pytest -n 2 --dist worksteal -m "not browser and not slow"
 
 test: development chromium lint types ## everything, browser and slow tests too
 	@$(BIN)/pytest -n 2 --dist loadfile -rs

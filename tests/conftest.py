@@ -16,6 +16,7 @@ NO_VECTORS = "../shared/vectors is not beside this checkout"
 # No deadline: on a machine that others use too, a slow example is not a wrong one.
 # Where CI is set the examples are the same every time; HYPOTHESIS_PROFILE=thorough goes looking.
 settings.register_profile("fast", max_examples=50, deadline=None, derandomize="CI" in os.environ)
+settings.register_profile("quick", max_examples=10, deadline=None, derandomize=False)  # the inner loop
 settings.register_profile("thorough", max_examples=2_000, deadline=None, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 

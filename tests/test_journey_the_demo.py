@@ -17,6 +17,8 @@ from tests.journeys import Shop, demo_copy, served
 from tests.outsider import Log, read_log
 from tests.reader import Page, Reader
 
+pytestmark = pytest.mark.slow
+
 STATUS = {
     "recalled": "recalled",
     "clear": "not_recalled",

@@ -16,6 +16,8 @@ from ledger.trace.substitution import FindSubstitution
 from tests.tampering import audited, change, copied, places
 from tests.world import World
 
+pytestmark = pytest.mark.slow
+
 LOG_TABLES = {"log_entries", "log_tiles", "log_checkpoints"}
 OUR_OWN = {"alembic_version", "projections"}
 ANY_TEXT, ANY_NUMBER = "'Ж'", "987654321"

@@ -21,6 +21,8 @@ from ledger.trace.party import RegisterParty, register_party
 from tests.bench.audit import make_log
 from tests.tampering import Forger, audited, change, copied, places
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2025, 5, 1, 8, tzinfo=UTC)
 WRITER = By("account:" + "A" * 16)
 

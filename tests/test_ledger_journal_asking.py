@@ -313,9 +313,13 @@ def _is_line(text: str) -> bool:
     return text == unicodedata.normalize("NFC", text).strip() and not hidden
 
 
+# What a line cannot hold is not drawn, rather than filtered out: most drawn texts would hold some of it.
+CHARACTERS = st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp"))
+
+
 def lines(most: int) -> st.SearchStrategy[str]:
     return (
-        st.text(min_size=1, max_size=most)
+        st.text(CHARACTERS, min_size=1, max_size=most)
         .map(lambda text: unicodedata.normalize("NFC", text).strip())
         .filter(lambda text: 1 <= len(text) <= most and _is_line(text))
     )

@@ -27,6 +27,8 @@ from ledger.trace.substitution import DecideSubstitution, FindSubstitution, Prop
 from tests.whole_log import assert_whole
 from tests.world import BEN, World, rows_of
 
+pytestmark = pytest.mark.slow
+
 ALL = tuple(NOUNS.values())
 
 

@@ -45,6 +45,8 @@ from portal.passwords import (
     verify_password,
 )
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2025, 11, 3, 10, 15, 30, 123_000, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 PASSWORD = "nine boxes of lamps"

@@ -27,6 +27,8 @@ from portal.accounts import authenticate
 from portal.cli import main
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_SECONDS = 30.0
 
 

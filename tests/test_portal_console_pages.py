@@ -25,6 +25,8 @@ from tests.staff import Desk, text_of
 from tests.world import ADA, MadeBatch, World
 from translations import words_for
 
+pytestmark = pytest.mark.slow
+
 assert nouns
 assert pages  # imported so that every sentence is there
 

@@ -8,6 +8,8 @@ from tests.staff import Desk, text_of
 from tests.test_portal_console_pages import address_of
 from tests.world import MadeBatch, World
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def desk(world: World) -> Desk:

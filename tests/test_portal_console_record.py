@@ -19,6 +19,8 @@ from tests.staff import Desk, text_of
 from tests.world import World
 from translations import words_for
 
+pytestmark = pytest.mark.slow
+
 BY_FORM = sorted(COMMANDS.keys() - NOT_BY_FORM)
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 

@@ -17,6 +17,8 @@ from portal.worker import Worker
 from tests.staff import Browser, Desk, text_of
 from tests.world import MadeBatch, World
 
+pytestmark = pytest.mark.slow
+
 CLEAN = "serial,batch,made\nAAA0001,B1,2025-05-01\nAAA0002,B1,2025-05-01\nAAA0003,B2,2025-05-01\n"
 
 

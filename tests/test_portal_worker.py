@@ -29,6 +29,8 @@ from portal.jobs import LABELS_SHEET, Bench
 from portal.label_contents import serials_of
 from portal.worker import CHORES_EVERY, Worker
 
+pytestmark = pytest.mark.slow
+
 ME = By("account:2222222222222222")
 START = datetime(2025, 6, 2, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

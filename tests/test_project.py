@@ -172,12 +172,14 @@ def test_a_lock_line_that_is_no_version_is_seen(line: str) -> None:
     assert not LOCKED.fullmatch(line)
 
 
+@pytest.mark.slow
 def test_where_ci_is_set_a_skip_fails_but_for_absent_vectors(tmp_path: Path) -> None:
     (tmp_path / "test_skips.py").write_text(SKIPS)
     assert run_pytest(tmp_path, ci=True).startswith("1 failed, 1 skipped, 1 xfailed")
     assert run_pytest(tmp_path, ci=False).startswith("2 skipped, 1 xfailed")
 
 
+@pytest.mark.slow
 def test_where_ci_is_set_a_module_that_skips_itself_fails(tmp_path: Path) -> None:
     (tmp_path / "test_skips.py").write_text(SKIPPED_MODULE)
     assert run_pytest(tmp_path, ci=True).startswith("1 error")
