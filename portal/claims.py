@@ -13,7 +13,6 @@ from wtforms import ValidationError
 
 from ledger.database import reading
 from ledger.errors import LedgerError
-from ledger.identifiers import grouped
 from ledger.recall.answer import Answer, Match
 from ledger.recall.claim import Claim, find_claim
 from ledger.recall.claiming import Wish, file_claim
@@ -118,7 +117,7 @@ def status(locale: str, claim: str, secret: str) -> Response:
         if found is None:
             abort(404)
         unit = unit_at(connection, found.position)
-        shown = grouped(unit.serial) if unit else get_batch(connection, found.batch).code
+        shown = unit.shown if unit else get_batch(connection, found.batch).code
     return _no_store(_status_page(words, found, shown))
 
 

@@ -18,6 +18,7 @@ from ledger.log.directory import read_bundle
 from ledger.log.proving import prove_entry
 from ledger.log.store import read_tile
 from ledger.log.tiles import TILE_WIDTH, MalformedPath, Tile, TileCache, parse_entries_path, parse_path
+from ledger.recall.recall import is_published_scope
 from portal.services import EXTENSION
 from portal.tokens import find_token
 
@@ -116,6 +117,15 @@ def proof(index: str) -> Response:
             raise _NotHere
         made = prove_entry(connection, wanted, standing.note, cache=_tile_cache())
     return _answer(made.format().encode(), TEXT, SHORTLY)
+
+
+@proofs.get("/scope/<sha256>")
+def scope(sha256: str) -> Response:
+    """The scope of a published recall, by the SHA-256 that its entry names: what the status map follows from."""
+    with _published() as (connection, _standing):
+        if not is_published_scope(connection, sha256):
+            raise _NotHere
+    return _answer(_house().ledger.files.read(sha256), "application/json", FOR_EVER)
 
 
 @contextmanager

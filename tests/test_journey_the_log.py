@@ -54,9 +54,9 @@ class Watched:
 
         return get
 
-    def read_file(self, sha256: str) -> bytes:
-        """A file that the seller hands over: entries name it by its hash."""
-        return (self.shop.folder / "files" / sha256[:2] / sha256[2:]).read_bytes()
+    def read_scope(self, sha256: str) -> bytes:
+        """The scope of a published recall: entries name it by its hash."""
+        return self.fetch(f"scope/{sha256}")
 
 
 def from_folder(folder: Path) -> Fetch:
@@ -117,9 +117,19 @@ def test_the_later_log_continues_the_checkpoint_that_was_kept(watched: Watched) 
 
 def test_every_statement_of_the_status_map_is_what_the_published_scopes_make_it(watched: Watched) -> None:
     log = read_log(watched.fetch, watched.vkey)
-    stated = check_status(log, watched.read_file)
+    stated = check_status(log, watched.read_scope)
     assert stated == len(log.events("status.stated/1")) > 100
     assert log.events("recall.widened/1")
+
+
+def test_no_other_file_of_the_seller_is_served_as_a_scope(watched: Watched) -> None:
+    log = read_log(watched.fetch, watched.vkey)
+    serials = log.events("units.commissioned/1")[0]["data"]["list_file"]["sha256"]
+    draft = log.events("recall.drafted/1")[0]["data"]["scope"]["sha256"]
+    reader = Reader(watched.shop.base)
+    assert reader.get(f"/log/scope/{serials}").status == 404
+    assert reader.get("/log/scope/" + "0" * 64).status == 404
+    assert reader.get(f"/log/scope/{draft}").status == 200  # it was published as it was drafted
 
 
 def test_every_checkpoint_that_was_ever_published_ends_with_the_stated_status(watched: Watched) -> None:

@@ -101,7 +101,7 @@ def test_a_unit_is_found_at_its_place_in_the_list(world: World) -> None:
     batch = world.batch("B1", units=5)
     (made,) = sets(world, batch)
     for place, serial in enumerate(batch.serials):
-        unit = Unit(serial, (made.c, place), batch.found.id, batch.found.product)
+        unit = Unit(serial, (made.c, place), batch.found.id, batch.found.product, is_own=True)
         assert found(world, serial) == [unit]
         assert found(world, f" {serial[:4].lower()}-{serial[4:]} ") == [unit]
     assert (

@@ -346,6 +346,12 @@ def lots_in(connection: Connection, recall: str, version: int) -> list[str]:
     return list(connection.execute(select(recall_lots.c.lot).where(wanted)).scalars())
 
 
+def is_published_scope(connection: Connection, sha256: str) -> bool:
+    """Whether a file is the scope of a version that was published: those are public, drafts are not."""
+    wanted = (recall_versions.c.scope == sha256) & recall_versions.c.published.is_not(None)
+    return connection.execute(select(recall_versions.c.recall).where(wanted)).first() is not None
+
+
 def public_scopes(connection: Connection) -> dict[str, list[Range]]:
     """The scopes of all recalls that stand, by id: what the status map is a function of."""
     rows = connection.execute(

@@ -11,7 +11,7 @@ live.
 import hmac
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 from sqlalchemy import (
@@ -30,7 +30,7 @@ from sqlalchemy import (
 from ledger.database import insert_into
 from ledger.errors import LedgerError, Refused
 from ledger.files import FileRef
-from ledger.identifiers import search_key
+from ledger.identifiers import in_groups, search_key
 from ledger.journal.fields import Code, Positive
 from ledger.journal.registry import Difference, Event, Evidence, Noun, Recorded, Request, State, command
 from ledger.journal.transaction import Tx
@@ -287,6 +287,12 @@ class Unit:
     position: Position
     batch: str
     product: str
+    is_own: bool  # its serial was made here
+
+    @property
+    def shown(self) -> str:
+        """As it stands on the label: in groups, or as the factory printed it."""
+        return in_groups(self.serial) if self.is_own else self.serial
 
 
 def sets_of(connection: Connection, batch: str) -> list[UnitSet]:
@@ -307,7 +313,14 @@ def was_received(connection: Connection, sha256: str) -> list[UnitSet]:
 
 
 _BY_KEY = (
-    select(units.c.serial, unit_sets.c.c, units.c.i, unit_sets.c.batch, unit_sets.c.product)
+    select(
+        units.c.serial,
+        unit_sets.c.c,
+        units.c.i,
+        unit_sets.c.batch,
+        unit_sets.c.product,
+        unit_sets.c.received_sha256,
+    )
     .join(unit_sets, unit_sets.c.id == units.c.unit_set)
     .where(units.c.search_key == bindparam("key"))
     .order_by(unit_sets.c.c)
@@ -317,17 +330,21 @@ _BY_KEY = (
 def find_units(connection: Connection, text: str) -> list[Unit]:
     """The live units that carry a number, however it was typed; several products may use the same."""
     rows = connection.execute(_BY_KEY, {"key": search_key(text)})
-    return [Unit(row.serial, (row.c, row.i), row.batch, row.product) for row in rows]
+    return [_unit(row, (row.c, row.i)) for row in rows]
+
+
+def _unit(row: Any, position: Position) -> Unit:
+    return Unit(row.serial, position, row.batch, row.product, row.received_sha256 is None)
 
 
 def unit_at(connection: Connection, position: Position) -> Unit | None:
     """The unit at a position, or None (a batch's own position has no serial)."""
     row = connection.execute(
-        select(units.c.serial, unit_sets.c.batch, unit_sets.c.product)
+        select(units.c.serial, unit_sets.c.batch, unit_sets.c.product, unit_sets.c.received_sha256)
         .join(unit_sets, unit_sets.c.id == units.c.unit_set)
         .where(unit_sets.c.c == position[0], units.c.i == position[1])
     ).first()
-    return None if row is None else Unit(row.serial, position, row.batch, row.product)
+    return None if row is None else _unit(row, position)
 
 
 def serials_in(connection: Connection, one: Range) -> list[str]:

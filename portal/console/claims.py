@@ -6,7 +6,6 @@ from flask import Response, request
 from markupsafe import Markup
 from sqlalchemy import select
 
-from ledger.identifiers import grouped, is_own_serial
 from ledger.recall.claim import STEPS, Claim, claim_recalls, get_claim
 from ledger.recall.claim import claims as claim_table
 from ledger.recall.recall import recalls as recall_table
@@ -125,7 +124,7 @@ def claim(subject_id: str) -> Response:
         doubt=words().text(DOUBTS[found.doubt]) if found.doubt in DOUBTS else "",
         product=f"{names.brand} {names.name}",
         batch_code=names.code,
-        plate=plate(_shown(unit.serial), is_own_serial=is_own_serial(unit.serial)) if unit else None,
+        plate=plate(unit.shown, is_own_serial=unit.is_own) if unit else None,
         recalls=[link(address("recall", subject_id=row.id), row.code, is_code=True) for row in recalls],
         remedy=choice_label(words(), found.remedy),
         opened=moment(found.opened_at),
@@ -153,7 +152,3 @@ def _people(found: Claim) -> Sequence[tuple[str, str]]:
 
 def _label(name: str) -> str:
     return words().text(LABELS[name]) if name in LABELS else name
-
-
-def _shown(serial: str) -> str:
-    return grouped(serial) if is_own_serial(serial) else serial
