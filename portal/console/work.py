@@ -12,7 +12,7 @@ from portal.jobs import LABELS_SHEET
 REFRESH_SECONDS = 2
 
 
-@console.get("/work/<int:job_id>")
+@console.get("/jobs/<int:job_id>")
 def job(job_id: int) -> Response:
     """How far a job has come."""
     found = status(desk().state, job_id)
@@ -31,14 +31,14 @@ def job(job_id: int) -> Response:
     )
 
 
-@console.post("/work/<int:job_id>/again")
+@console.post("/jobs/<int:job_id>/again")
 def job_again(job_id: int) -> AnyResponse:
     """Lets a job that was given up begin anew."""
     retry(desk().state, job_id, now=ledger().clock.now())
     return go_to(address("job", job_id=job_id, back=request.args.get("back") or None))
 
 
-@console.get("/work/<int:job_id>.pdf")
+@console.get("/jobs/<int:job_id>.pdf")
 def job_file(job_id: int) -> Response:
     """The PDF that a job made."""
     found = status(desk().state, job_id)
