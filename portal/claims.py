@@ -240,7 +240,7 @@ def _status_page(words: Words, claim: Claim, shown: str) -> Response:
         next=path.removeprefix(f"/{words.lang}/"),
         reference=claim.id,
         shown=shown,
-        is_new="new" in request.args,
+        is_new="new" in request.args and claim.moved == claim.opened,
         remedy_text=words.text(REMEDIES[claim.remedy]),
         state=state,
         state_text=words.text(state_text),
