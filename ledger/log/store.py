@@ -20,7 +20,6 @@ from sqlalchemy import (
     Text,
     bindparam,
     func,
-    insert,
     select,
 )
 
@@ -53,10 +52,9 @@ checkpoints = Table(
     Column("note", Text, nullable=False),
 )
 
-_INSERT_CHECKPOINT = insert(checkpoints)
 _SIZE = select(func.coalesce(func.max(entries.c.position) + 1, 0))
 _BODY = select(entries.c.body).where(entries.c.position == bindparam("position"))
-_ENTRIES = (
+_ENTRIES = Prepared(
     select(entries.c.leaf, entries.c.body)
     .where(entries.c.position >= bindparam("start"), entries.c.position < bindparam("end"))
     .order_by(entries.c.position)
@@ -84,7 +82,7 @@ _ROOTS = (
     .order_by(tiles.c.number)
 )
 _NEWEST = Prepared(select(checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(1))
-_FROM_SIZE = (
+_FROM_SIZE = Prepared(
     select(checkpoints.c.note).where(checkpoints.c.size >= bindparam("size")).order_by(checkpoints.c.size)
 )
 _AT_SIZE = select(checkpoints.c.note).where(checkpoints.c.size == bindparam("size"))
@@ -106,7 +104,7 @@ def append_tiles(connection: Connection, full: Sequence[FullTile]) -> None:
 
 def append_checkpoint(connection: Connection, size: int, note: str) -> None:
     """Insert a signed checkpoint."""
-    connection.execute(_INSERT_CHECKPOINT, {"size": size, "note": note})
+    insert_rows(connection, checkpoints, [(size, note)])
 
 
 def size(connection: Connection) -> int:
@@ -122,7 +120,7 @@ def read_body(connection: Connection, position: int) -> bytes | None:
 
 def read_entries(connection: Connection, start: int, end: int) -> list[tuple[bytes, bytes]]:
     """(leaf, body) of the entries from `start` to before `end`, as far as they exist."""
-    return [(leaf, body) for leaf, body in connection.execute(_ENTRIES, {"start": start, "end": end})]
+    return [(leaf, body) for leaf, body in _ENTRIES.fetch(connection, start=start, end=end)]
 
 
 def read_bodies(connection: Connection, start: int, end: int) -> list[bytes]:
@@ -177,7 +175,7 @@ def newest_note(connection: Connection) -> str | None:
 
 def notes_from(connection: Connection, least_size: int) -> list[str]:
     """The checkpoints of this size and larger, by size."""
-    return list(connection.execute(_FROM_SIZE, {"size": least_size}).scalars())
+    return [note for (note,) in _FROM_SIZE.fetch(connection, size=least_size)]
 
 
 def note_at(connection: Connection, at_size: int) -> str | None:
