@@ -129,8 +129,8 @@ class Publisher:
 
         The map is the one of the last checkpoint unless a draft changed it: the journal's row knows.
         """
-        changed = self._stated is None or any(draft.changes_map for draft in drafts)
-        stated = _stated_now(connection) if changed or self._stated is None else self._stated
+        kept = None if any(draft.changes_map for draft in drafts) else self._stated
+        stated = _stated_now(connection) if kept is None else kept
         subject = self._subject(connection, drafts)
         data = encode(msgspec.to_builtins(stated))
         closing = Draft(KIND_OF[StatusStated], data, (subject,), SEALER, format_moment(at), None)
