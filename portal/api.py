@@ -17,6 +17,7 @@ def unit(number: str) -> Response:  # read from the raw path, where %2F is no sl
     response = jsonify(
         status=answer.status,
         as_of=format_moment(answer.spoken_for.as_of),
+        is_old=answer.spoken_for.is_old,
         checkpoint={"size": answer.spoken_for.size, "root": answer.spoken_for.root},
         recalls=_recalls(answer),
         matches=[_match(match) for match in answer.matches] if len(answer.matches) > 1 else [],

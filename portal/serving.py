@@ -17,12 +17,20 @@ from granian.log import LogLevels
 
 from ledger.journal.opening import open_ledger
 from ledger.journal.publish import ForeignCheckpoint, LogBehindGuard, TreeDiffers
+from ledger.log.guard import GuardDamaged, GuardMissing
 from ledger.settings import Settings
 from portal.opening import open_app
 from portal.processes import GRACE_SECONDS, WEB_PROCESSES, watch_parent, with_parent
 
 ADDRESS = "127.0.0.1"  # a proxy stands in front where others are to reach it
 APPLICATION = "portal.serving:make_application"
+UNSIGNED = (
+    LogBehindGuard,
+    TreeDiffers,
+    ForeignCheckpoint,
+    GuardMissing,
+    GuardDamaged,
+)  # answers go on, marked old
 
 
 @click.command()
@@ -65,12 +73,12 @@ def seal(settings: Settings, *, accept_clock: bool) -> None:
     """Publish a checkpoint of now, so that the first answer is not as old as the last entry.
 
     Raises what opening raises. After it no worker meets a silence of a year. A database that is not the one last
-    published is said and served: buyers still get its answers, marked old, while nothing more is signed.
+    published, or a guard that is gone, is said and served: buyers still get answers, marked old, and nothing is signed.
     """
     with closing(open_ledger(settings, accept_long_silence=accept_clock)) as ledger:
         try:
             ledger.journal.seal()
-        except (LogBehindGuard, TreeDiffers, ForeignCheckpoint) as error:
+        except UNSIGNED as error:
             click.echo(f"lotproof: {error}", err=True)
 
 

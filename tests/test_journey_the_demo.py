@@ -120,7 +120,7 @@ def expect_shape(reader: Reader, page: Page, status: str) -> None:
     told = page.json
     assert page.status == 200
     assert page.headers["content-type"] == "application/json"
-    assert told.keys() == {"status", "as_of", "checkpoint", "recalls", "matches", "hint"}
+    assert told.keys() == {"status", "as_of", "is_old", "checkpoint", "recalls", "matches", "hint"}
     assert told["status"] == status
     assert told["checkpoint"].keys() == {"size", "root"}
     size, root = reader.get("/log/checkpoint").text.split("\n")[1:3]

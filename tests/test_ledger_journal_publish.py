@@ -28,7 +28,7 @@ from ledger.journal.turnstile import Turnstile
 from ledger.log import store
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.entry import format_entry
-from ledger.log.guard import Guard, Guarded, GuardMissing
+from ledger.log.guard import Guard, GuardDamaged, Guarded, GuardMissing
 from ledger.log.merkle import leaf_hash
 from ledger.log.note import Signer, sign_note
 from ledger.settings import Settings
@@ -274,16 +274,33 @@ def test_a_database_put_back_and_grown_past_the_guard_by_another_history_is_not_
     assert guard.read().note == guarded.note
 
 
-def test_without_its_guard_nothing_is_written_and_nothing_is_opened(world: World) -> None:
+@pytest.mark.parametrize("lost", ["missing", "damaged"])
+def test_without_its_guard_nothing_is_signed_and_readers_are_told_that_it_is_old(
+    world: World, lost: str
+) -> None:
     world.do(FILM)
-    world.ledger.settings.guard.unlink()
+    newest = world.standing()
+    assert not newest.is_old
+    lose(world.ledger.guard, lost)
     before = world.bodies()
-    with pytest.raises(GuardMissing):
-        world.do(CELL)
-    assert world.bodies() == before
-    with pytest.raises(GuardMissing):
-        open_ledger(world.ledger.settings, clock=world.clock)
-    assert not world.ledger.settings.guard.exists()
+    for _ in range(2):  # at once, and after a restart
+        with pytest.raises((GuardMissing, GuardDamaged)):
+            world.do(CELL)
+        with pytest.raises((GuardMissing, GuardDamaged)):
+            world.ledger.journal.seal()
+        assert world.bodies() == before
+        assert world.standing() == replace(newest, is_old=True)
+        world.reopen()
+    with pytest.raises((GuardMissing, GuardDamaged)):
+        world.ledger.guard.read()
+
+
+def lose(guard: Guard, how: str) -> None:
+    """The guard's file as after a lost disk (missing) or a bad one (damaged)."""
+    if how == "missing":
+        guard.path.unlink()
+    else:
+        guard.path.write_bytes(bytes(len(guard.path.read_bytes())))
 
 
 def test_an_empty_guard_beside_a_log_of_several_checkpoints_is_refused(world: World) -> None:

@@ -20,7 +20,7 @@ from ledger.journal.transaction import Draft, compose, read_map
 from ledger.log import store
 from ledger.log.canonical import encode
 from ledger.log.checkpoint import Checkpoint
-from ledger.log.guard import Guard, Guarded, GuardMoved
+from ledger.log.guard import Guard, GuardDamaged, Guarded, GuardMissing, GuardMoved
 from ledger.log.note import Signer, open_note, sign_note, split_note
 from ledger.log.tiles import Edge
 from ledger.moments import format_moment, parse_moment
@@ -164,13 +164,17 @@ class Publisher:
     def standing(self, connection: Connection) -> Standing:
         """The newest checkpoint in this snapshot; advances a guard that a crash left behind.
 
+        Where the guard knows another one or cannot be read, the answer goes on and is marked old: only signing stops.
         Raises LookupError before the first checkpoint.
         """
         note = store.newest_note(connection)
         if note is None:
             raise LookupError("nothing was published yet")
-        guarded = self._guard.read()
-        is_old = guarded.note != note and not self._catch_up_guard(connection, guarded, note)
+        try:
+            guarded = self._guard.read()
+            is_old = guarded.note != note and not self._catch_up_guard(connection, guarded, note)
+        except (GuardMissing, GuardDamaged):
+            is_old = True  # nobody can tell whether a newer one was published
         cached = self._standing
         if cached is not None and cached.note == note and cached.is_old == is_old:
             return cached
