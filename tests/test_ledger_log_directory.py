@@ -67,7 +67,8 @@ def test_an_export_holds_the_files_of_the_specification_and_no_others(exported: 
     found = {str(file.relative_to(exported)) for file in exported.rglob("*") if file.is_file()}
     hashes = {f"tile/{path(tile)}" for tile in tiles_of(300)}
     assert hashes == {"tile/0/000", "tile/0/001.p/44", "tile/1/000.p/1"}
-    assert found == hashes | {"checkpoint", "vkey", "tile/entries/000", "tile/entries/001.p/44"}
+    bundles = {"tile/entries/000", "tile/entries/001.p/44"}
+    assert found == hashes | bundles | {"checkpoint", "checkpoints", "vkey"}
 
 
 def test_every_changed_byte_of_an_export_is_refused(ledger: Ledger, exported: Path) -> None:
@@ -111,8 +112,9 @@ def test_an_older_export_is_brought_up_to_date(tmp_path: Path) -> None:
     record(ledger, 20, "B")
     export_to(ledger, tmp_path / "log")
     assert verify_directory(tmp_path / "log", key(ledger)).size == 282
-    # The partial bundle of the first export still stands, and still says the same.
+    # The partial bundle of the first export has given way to the full one, which says the same.
     directory = Directory(tmp_path / "log")
+    assert not list(directory.folder.glob("tile/entries/*.p/242"))
     assert directory.read_entries(0, 242) == directory.read_entries(0, 256)[:242]
 
 

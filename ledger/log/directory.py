@@ -1,16 +1,12 @@
-"""The log as plain files, laid out as they are served (C2SP tlog-tiles): to hand over, to mirror, to check.
-
-    checkpoint                    the last published checkpoint, signed
-    vkey                          the key to check it with
-    tile/<L>/<N>[.p/<W>]          hashes
-    tile/entries/<N>[.p/<W>]      the entries themselves, in bundles
+"""The log as plain files: to hand over, to mirror, to check. How they are laid out stands in `layout`.
 
 `verify_directory` needs nothing but these files and the key, which must come from elsewhere: who can change
 the files can change `vkey` too.
 """
 
+import ctypes
 import os
-from collections.abc import Callable, Iterator
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,25 +16,27 @@ from ledger.durable import sync_folder
 from ledger.errors import LedgerError, Refused
 from ledger.log import store
 from ledger.log.checkpoint import Checkpoint, open_checkpoint
-from ledger.log.merkle import HASH_BYTES, leaf_hash
-from ledger.log.note import Verifier, split_note
-from ledger.log.tiles import (
-    TILE_WIDTH,
-    Edge,
-    MalformedBundle,
-    Tile,
-    entries_path,
-    format_bundle,
-    parse_bundle,
-    path,
-    tiles_of,
+from ledger.log.keyring import Keyring
+from ledger.log.layout import (
+    CHECKPOINT,
+    CHECKPOINTS,
+    ENTRIES,
+    OURS,
+    TILES,
+    VKEY,
+    Progress,
+    frame_note,
+    no_progress,
 )
+from ledger.log.layout import Directory as Directory
+from ledger.log.layout import FileDiffers as FileDiffers
+from ledger.log.merkle import HASH_BYTES
+from ledger.log.note import Verifier, split_note
+from ledger.log.tiles import TILE_WIDTH, Edge, Tile, entries_path, format_bundle, path, tiles_of
+from ledger.log.walking import Place, compare_edge, same_keys, walk
 
-CHECKPOINT, VKEY, TILES, ENTRIES = "checkpoint", "vkey", "tile", "tile/entries"
-OURS = {CHECKPOINT, VKEY, TILES}
-
-Progress = Callable[[int, int], None]
-"""Told how much is done, of how much."""
+NOTES_WINDOW = 8_192  # entries whose checkpoints are read at once
+SEARCH_BYTES = 1 << 20
 
 
 class NothingPublished(LedgerError):
@@ -53,41 +51,83 @@ class FolderTaken(Refused):
     message = "{folder} holds something else than an export of this log. Choose an empty folder."
 
 
-class FileDiffers(LedgerError):
-    """A file of an export is missing, or is not what the entries and the checkpoint demand."""
-
-    message = "{file} {problem}. This is no true copy of the log."
-
-
 # --- writing
 
 
 def export(
-    connection: Connection, folder: Path, vkey: str, progress: Progress = lambda _done, _all: None
+    connection: Connection,
+    folder: Path,
+    vkey: str,
+    progress: Progress = no_progress,
+    *,
+    check: bool = False,
 ) -> Checkpoint:
     """Write the log as its newest checkpoint has it into `folder`; gives that checkpoint.
 
-    An older export is brought up to date. The checkpoint is written last: whoever reads the folder meanwhile,
-    or after a crash, finds the log whole as some checkpoint has it. One bundle in memory at a time.
+    An older export is brought up to date: what its own checkpoint covers is left alone where the files have the
+    right length, or, with `check`, the right content. The checkpoint is written last: whoever reads the folder
+    meanwhile, or after a crash, finds the log whole as some checkpoint has it. One bundle in memory at a time.
     Raises NothingPublished, FolderTaken.
     """
     note = store.newest_note(connection)
     if note is None:
         raise NothingPublished()
-    _refuse_foreign(connection, folder)
+    older = _older_export(connection, folder)
     checkpoint = Checkpoint.parse(split_note(note)[0])
     folder.mkdir(parents=True, exist_ok=True)
-    count = sum(1 for _ in tiles_of(checkpoint.size))
-    for done, tile in enumerate(tiles_of(checkpoint.size), 1):
-        _write(folder / TILES / path(tile), store.read_tile(connection, tile))
-        if tile.level == 0:
-            _write(folder / ENTRIES / entries_path(tile.number, tile.width), read_bundle(connection, tile))
-        progress(done, count)
+    writing = _Writing(folder, 0 if check or older is None else older.size)
+    writing.tiles(connection, checkpoint.size, progress)
+    _write_notes(connection, folder, None if check else older, checkpoint.size)
     _write(folder / VKEY, f"{vkey}\n".encode())
-    os.sync()  # a checkpoint must never outlive, in a power cut, the tiles that it speaks for
+    _sync_all(folder)  # a checkpoint must never outlive, in a power cut, the tiles that it speaks for
     _write(folder / CHECKPOINT, note.encode())
     sync_folder(folder)
+    if older is not None:
+        _remove_outgrown(folder, older.size, checkpoint.size)
     return checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """Tiles and bundles on their way into `folder`, where those of the first `standing` entries stand already."""
+
+    folder: Path
+    standing: int
+
+    def tiles(self, connection: Connection, size: int, progress: Progress) -> None:
+        """Write all that the tree of `size` entries has and the folder has not."""
+        for tile in tiles_of(size):
+            if tile.level == 0:
+                self._bundle(connection, tile)
+                progress(min((tile.number + 1) * TILE_WIDTH, size), size)
+            elif not self._stands(tile, f"{TILES}/{path(tile)}", tile.width * HASH_BYTES):
+                _write(self.folder / TILES / path(tile), store.read_tile(connection, tile))
+
+    def _bundle(self, connection: Connection, tile: Tile) -> None:
+        """The entries under a tile of level 0, and the tile, from one reading of the rows."""
+        hashes, bundle = f"{TILES}/{path(tile)}", f"{ENTRIES}/{entries_path(tile.number, tile.width)}"
+        if self._stands(tile, hashes, tile.width * HASH_BYTES) and self._stands(tile, bundle, None):
+            return
+        start = tile.number * TILE_WIDTH
+        rows = store.read_entries(connection, start, start + tile.width)
+        if len(rows) != tile.width:
+            raise store.NoSuchTile(tile)
+        _write(self.folder / hashes, b"".join([leaf for leaf, _body in rows]))
+        _write(self.folder / bundle, format_bundle([body for _leaf, body in rows]))
+
+    def _stands(self, tile: Tile, name: str, length: int | None) -> bool:
+        """Whether a file was there under the last checkpoint, and has its length as far as that is known.
+
+        Only what that checkpoint covers was certainly synced. A wrong byte in it is found by whoever verifies the
+        folder, and mended by `check`.
+        """
+        if (tile.number * TILE_WIDTH + tile.width) << 8 * tile.level > self.standing:
+            return False
+        try:
+            found = (self.folder / name).stat().st_size
+        except OSError:
+            return False
+        return found == length if length is not None else found > 0
 
 
 def read_bundle(connection: Connection, tile: Tile) -> bytes:
@@ -99,103 +139,105 @@ def read_bundle(connection: Connection, tile: Tile) -> bytes:
     return format_bundle(bodies)
 
 
-def _refuse_foreign(connection: Connection, folder: Path) -> None:
-    """Raise FolderTaken unless `folder` is empty, or an export of this log that may have been cut short."""
+def _older_export(connection: Connection, folder: Path) -> Checkpoint | None:
+    """The checkpoint of the older export in `folder`; None where it is empty, or was cut short before its first.
+
+    Raises FolderTaken where it holds something else.
+    """
     if not folder.exists():
-        return
-    if not folder.is_dir() or not {found.name for found in folder.iterdir()} <= OURS:
+        return None
+    if not folder.is_dir() or not {found.name.removesuffix(".new") for found in folder.iterdir()} <= OURS:
         raise FolderTaken(folder=folder)
-    if (folder / CHECKPOINT).exists():
-        note = (folder / CHECKPOINT).read_text()
-        if store.note_at(connection, Checkpoint.parse(split_note(note)[0]).size) != note:
-            raise FolderTaken(folder=folder)
+    if not (folder / CHECKPOINT).exists():
+        return None
+    note = (folder / CHECKPOINT).read_text()
+    checkpoint = Checkpoint.parse(split_note(note)[0])
+    if store.note_at(connection, checkpoint.size) != note:
+        raise FolderTaken(folder=folder)
+    return checkpoint
+
+
+def _write_notes(connection: Connection, folder: Path, older: Checkpoint | None, size: int) -> None:
+    """Bring `checkpoints` up to `size`: what stands behind the older export's last one was cut short."""
+    file = folder / CHECKPOINTS
+    place, after = 0, 0
+    last = store.note_at(connection, older.size) if older is not None else None
+    if older is not None and last is not None and file.exists():
+        place = _end_of(file, frame_note(last))
+        after = older.size if place else 0
+    with file.open("r+b" if file.exists() else "xb") as opened:
+        # In place: readers stop at the note of `checkpoint`, and everything up to it stays as it is.
+        opened.seek(place)
+        opened.truncate()
+        for start in range(after, size, NOTES_WINDOW):
+            notes = store.read_notes(connection, start, min(start + NOTES_WINDOW, size))
+            opened.write(b"".join([frame_note(note) for note in notes]))
+
+
+def _end_of(file: Path, framed: bytes) -> int:
+    """The first byte behind `framed` in the file, looked for from the end; 0 where it is not there."""
+    with file.open("rb") as opened:
+        end = opened.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(0, end - SEARCH_BYTES)
+            opened.seek(start)
+            found = opened.read(end - start + len(framed)).rfind(framed)
+            if found >= 0:
+                return start + found + len(framed)
+            end = start
+    return 0
 
 
 def _write(file: Path, content: bytes) -> None:
-    """Put `content` under its name at once; a file that stands as it should is left alone."""
-    if file.is_file() and file.read_bytes() == content:
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
+    """Put `content` under its name at once: a web server may be handing out the folder at this moment."""
     temporary = file.with_name(f"{file.name}.new")
-    temporary.write_bytes(content)
+    try:
+        temporary.write_bytes(content)
+    except FileNotFoundError:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
     temporary.replace(file)
+
+
+def _sync_all(folder: Path) -> None:
+    """Make everything written below `folder` durable.
+
+    syncfs(2), which waits for one file system and tells of its errors: a sync a file would be one journal commit
+    for each of thousands, and `os.sync` waits for every disk of the machine and tells of no error.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(folder))
+    finally:
+        os.close(descriptor)
+
+
+def _remove_outgrown(folder: Path, old: int, new: int) -> None:
+    """Remove the older export's partial tiles whose full tile stands now; readers turn to that (C2SP tlog-tiles)."""
+    for tile in tiles_of(old):
+        if tile.width < TILE_WIDTH and (tile.number + 1) * TILE_WIDTH << 8 * tile.level <= new:
+            full = entries_path(tile.number, TILE_WIDTH)
+            shutil.rmtree(folder / TILES / str(tile.level) / f"{full}.p", ignore_errors=True)
+            if tile.level == 0:
+                shutil.rmtree(folder / ENTRIES / f"{full}.p", ignore_errors=True)
 
 
 # --- reading
 
 
-@dataclass(frozen=True, slots=True)
-class Directory:
-    """An exported log, or a mirror of a served one."""
+def verify_directory(folder: Path, verifier: Verifier, progress: Progress = no_progress) -> Checkpoint:
+    """The checkpoint of the log in `folder`, once every entry, tile, checkpoint and root were computed again.
 
-    folder: Path
-
-    def note(self) -> str:
-        """The signed checkpoint, not verified. Raises FileDiffers."""
-        try:
-            return self._read(CHECKPOINT).decode()
-        except UnicodeDecodeError as error:
-            raise FileDiffers(file=CHECKPOINT, problem="is not text") from error
-
-    def read_tile(self, tile: Tile) -> bytes:
-        """The hashes of `tile`, from the full tile where the partial one is gone. Raises FileDiffers."""
-        full = Tile(tile.level, tile.number, TILE_WIDTH)
-        stored = tile if (self.folder / TILES / path(tile)).is_file() else full
-        content = self._read(f"{TILES}/{path(stored)}")
-        if len(content) != stored.width * HASH_BYTES:
-            raise FileDiffers(file=f"{TILES}/{path(stored)}", problem=f"has {len(content)} bytes")
-        return content[: tile.width * HASH_BYTES]
-
-    def read_entries(self, number: int, width: int) -> list[bytes]:
-        """The first `width` entries of a bundle. Raises FileDiffers."""
-        partial = f"{ENTRIES}/{entries_path(number, width)}"
-        full = f"{ENTRIES}/{entries_path(number, TILE_WIDTH)}"
-        try:
-            if (self.folder / partial).is_file():
-                return parse_bundle(self._read(partial), width)
-            return parse_bundle(self._read(full), TILE_WIDTH)[:width]
-        except MalformedBundle as error:
-            raise FileDiffers(file=partial, problem=f"is no bundle of {width} entries: {error}") from error
-
-    def _read(self, name: str) -> bytes:
-        try:
-            return (self.folder / name).read_bytes()
-        except OSError as error:
-            raise FileDiffers(file=name, problem=f"cannot be read ({error.strerror})") from error
-
-
-def verify_directory(
-    folder: Path, verifier: Verifier, progress: Progress = lambda _done, _all: None
-) -> Checkpoint:
-    """The checkpoint of the log in `folder`, once every entry, every tile and the root were computed again.
-
+    For a log that always had the one key `verifier`; `ledger.journal.carrying.verify_log` also follows its keys.
     Raises FileDiffers naming the first file that differs, or what opening the checkpoint raises.
     """
     directory = Directory(folder)
     checkpoint = open_checkpoint(directory.note(), verifier)
-    edge = Edge.empty()
-    for tile in tiles_of(checkpoint.size):
-        if tile.level:
-            break
-        leaves = [leaf_hash(entry) for entry in directory.read_entries(tile.number, tile.width)]
-        edge, full = edge.extend(leaves)
-        for made in full:
-            _compare(directory, Tile(made.level, made.number, TILE_WIDTH), made.hashes)
-        progress(min(edge.size, checkpoint.size), checkpoint.size)
-    for tile, hashes in _partial_tiles(edge):
-        _compare(directory, tile, hashes)
-    if edge.root() != checkpoint.root:
-        raise FileDiffers(file=CHECKPOINT, problem="names another root than the entries have")
+    place = Place(Edge.empty(), Keyring.begin(verifier))
+    for step in walk(directory, place, checkpoint.size, directory.notes(), same_keys):
+        place = step.after
+        progress(place.edge.size, checkpoint.size)
+    compare_edge(directory, place.edge)
     return checkpoint
-
-
-def _partial_tiles(edge: Edge) -> Iterator[tuple[Tile, bytes]]:
-    for level, hashes in enumerate(edge.partials):
-        if hashes:
-            number = (edge.size >> 8 * level) // TILE_WIDTH
-            yield Tile(level, number, len(hashes) // HASH_BYTES), hashes
-
-
-def _compare(directory: Directory, tile: Tile, hashes: bytes) -> None:
-    if directory.read_tile(tile) != hashes:
-        raise FileDiffers(file=f"{TILES}/{path(tile)}", problem="holds other hashes than the entries have")

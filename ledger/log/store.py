@@ -85,6 +85,11 @@ _NEWEST = Prepared(select(checkpoints.c.note).order_by(checkpoints.c.size.desc()
 _FROM_SIZE = Prepared(
     select(checkpoints.c.note).where(checkpoints.c.size >= bindparam("size")).order_by(checkpoints.c.size)
 )
+_NOTES = Prepared(
+    select(checkpoints.c.note)
+    .where(checkpoints.c.size > bindparam("after"), checkpoints.c.size <= bindparam("until"))
+    .order_by(checkpoints.c.size)
+)
 _AT_SIZE = select(checkpoints.c.note).where(checkpoints.c.size == bindparam("size"))
 
 
@@ -176,6 +181,11 @@ def newest_note(connection: Connection) -> str | None:
 def notes_from(connection: Connection, least_size: int) -> list[str]:
     """The checkpoints of this size and larger, by size."""
     return [note for (note,) in _FROM_SIZE.fetch(connection, size=least_size)]
+
+
+def read_notes(connection: Connection, after: int, until: int) -> list[str]:
+    """The checkpoints of sizes larger than `after` and up to `until`, by size."""
+    return [note for (note,) in _NOTES.fetch(connection, after=after, until=until)]
 
 
 def note_at(connection: Connection, at_size: int) -> str | None:

@@ -1,0 +1,134 @@
+"""Reading an exported log and believing nothing: a bundle at a time, each with all that follows from it.
+
+    place = Place(Edge.empty(), keyring)
+    for step in walk(directory, place, size, directory.notes(), follow):
+        step.bodies, step.leaves, step.tiles, step.notes      checked against each other
+        place = step.after
+
+What was computed is compared with the tiles, every checkpoint's root with the tree at its size, and its signatures
+with the keys that the log itself names. `check_notes` demands that the checkpoints are complete up to the last.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ledger.errors import LedgerError
+from ledger.log.keyring import Keyring
+from ledger.log.layout import CHECKPOINTS, TILES, Directory, FileDiffers, StoredNote
+from ledger.log.merkle import HASH_BYTES, leaf_hash
+from ledger.log.tiles import TILE_WIDTH, Edge, FullTile, Tile, path
+
+FollowKeys = Callable[[Keyring, int, bytes], Keyring]
+"""Gives the keyring after the entry at an index, from its bytes. Raises LedgerError for a change that is none."""
+
+
+def same_keys(keyring: Keyring, _index: int, _body: bytes) -> Keyring:
+    """For a log that is known to have one key alone."""
+    return keyring
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a log was read, and all that the rest is checked against."""
+
+    edge: Edge
+    keyring: Keyring
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The entries of one bundle from `start` on, checked; `tiles` became full, `notes` were signed among them."""
+
+    start: int
+    bodies: Sequence[bytes]
+    leaves: Sequence[bytes]
+    tiles: Sequence[FullTile]
+    notes: Sequence[StoredNote]
+    after: Place
+
+
+def walk(
+    directory: Directory, place: Place, end: int, notes: Iterable[StoredNote], follow: FollowKeys
+) -> Iterator[Step]:
+    """The entries from `place` to before `end`. `notes` are the checkpoints of sizes in between, `end` included.
+
+    Raises FileDiffers naming the first file that differs.
+    """
+    waiting = _Waiting(iter(notes))
+    while place.edge.size < end:
+        start = place.edge.size
+        number, done = divmod(start, TILE_WIDTH)
+        width = min(TILE_WIDTH, end - number * TILE_WIDTH)
+        bodies = directory.read_entries(number, width)[done:]
+        step = _step(place, bodies, waiting.up_to(start + len(bodies)), follow)
+        for made in step.tiles:
+            compare_tile(directory, Tile(made.level, made.number, TILE_WIDTH), made.hashes)
+        yield step
+        place = step.after
+    surplus = next(waiting.rest, None) if waiting.next is None else waiting.next
+    if surplus is not None:
+        raise FileDiffers(file=CHECKPOINTS, problem=f"has a checkpoint of size {surplus.size}, past the end")
+
+
+def compare_edge(directory: Directory, edge: Edge) -> None:
+    """Compare the partial tiles of every level. Raises FileDiffers."""
+    for level, hashes in enumerate(edge.partials):
+        if hashes:
+            number = (edge.size >> 8 * level) // TILE_WIDTH
+            compare_tile(directory, Tile(level, number, len(hashes) // HASH_BYTES), hashes)
+
+
+def compare_tile(directory: Directory, tile: Tile, hashes: bytes) -> None:
+    """Compare a tile with the hashes computed from the entries. Raises FileDiffers."""
+    if directory.read_tile(tile) != hashes:
+        raise FileDiffers(file=f"{TILES}/{path(tile)}", problem="holds other hashes than the entries have")
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Checkpoints in order, of which one more was read than was asked for."""
+
+    rest: Iterator[StoredNote]
+    next: StoredNote | None = None
+
+    def up_to(self, size: int) -> list[StoredNote]:
+        """Those of this size and smaller that were not given yet."""
+        taken = []
+        while (one := self.next or next(self.rest, None)) is not None:
+            self.next = one
+            if one.size > size:
+                break
+            taken.append(one)
+            self.next = None
+        return taken
+
+
+def _step(place: Place, bodies: Sequence[bytes], notes: Sequence[StoredNote], follow: FollowKeys) -> Step:
+    """Append the bodies to the tree, and look at each checkpoint where the tree has its size."""
+    start = place.edge.size
+    leaves = [leaf_hash(body) for body in bodies]
+    keyring = place.keyring
+    for index, body in enumerate(bodies, start):
+        keyring = follow(keyring, index, body)
+    edge, tiles = place.edge, []
+    for stored in notes:
+        edge, full = edge.extend(leaves[edge.size - start : stored.size - start])
+        tiles += full
+        _check_note(stored, edge, keyring)
+    edge, full = edge.extend(leaves[edge.size - start :])
+    after = replace(place, edge=edge, keyring=keyring)
+    return Step(start, bodies, leaves, [*tiles, *full], notes, after)
+
+
+def _check_note(stored: StoredNote, edge: Edge, keyring: Keyring) -> None:
+    # The keyring may know entries behind this checkpoint already: it answers by size.
+    try:
+        checkpoint = keyring.open(stored.note)
+    except LedgerError as error:
+        raise FileDiffers(
+            file=CHECKPOINTS, problem=f"holds no good checkpoint of size {stored.size} ({error})"
+        ) from error
+    if checkpoint.size != edge.size or checkpoint.root != edge.root():
+        raise FileDiffers(
+            file=CHECKPOINTS, problem=f"names another root at size {stored.size} than the entries have"
+        )
