@@ -14,11 +14,14 @@ import pytest
 
 from ledger import nouns
 from ledger.files import FileRef
-from ledger.journal import events, opening
+from ledger.journal import events, key_events, opening
 from ledger.journal.registry import KIND_OF, KINDS, Event, MapChange, decode
 from ledger.log.canonical import encode, parse
+from ledger.log.checkpoint import Checkpoint
 from ledger.log.entry import format_entry, format_request, parse_entry
 from ledger.log.merkle import leaf_hash
+from ledger.log.note import Signer
+from ledger.log.statement import rotate, succeed
 from ledger.quantities import Money, Quantity
 from ledger.recall import claim, recall
 from ledger.trace import (
@@ -48,6 +51,9 @@ DIGEST, OTHER = "ab" * 32, "cd" * 32
 FILE = FileRef(DIGEST, 1_234)
 MAP = MapChange(leaves=3, previous=0, root=DIGEST)
 STATED = events.StatedMap(leaves=1, root=events.FIRST_MAP_ROOT, version=0)
+OLD_KEY, NEW_KEY = (Signer("voltaro.example/log", seed * 32) for seed in (b"1", b"2"))
+NEXT_KEY = Signer("voltaro.example/log/2", b"3" * 32)
+LAST = Checkpoint("voltaro.example/log", 912, bytes.fromhex(OTHER))
 DAY = date(2025, 5, 20)
 TEXT = "Grün – 隔膜 “12 µm”\n<b>&amp;</b> \\ / \u2028 \U0001f50b"
 
@@ -64,6 +70,24 @@ EVENTS: tuple[Event, ...] = (
     events.StatusStated(map=STATED),
     events.SubjectsContinued(of=7),
     events.ClockCorrected(reason=TEXT),
+    key_events.KeyRotated(
+        compromised=False,
+        new=NEW_KEY.verifier.to_text(),
+        old=OLD_KEY.verifier.to_text(),
+        reason=TEXT,
+        statement=rotate(OLD_KEY, NEW_KEY),
+    ),
+    key_events.KeyRetired(reason="The overlap is over.", vkey=OLD_KEY.verifier.to_text()),
+    key_events.LogSucceeded(
+        kept=812,
+        last=key_events.LastKnown(origin=LAST.origin, root=LAST.root.hex(), size=LAST.size),
+        origin=NEXT_KEY.name,
+        reason="The disk broke; the newest copy was a day old.",
+        statement=succeed(LAST, 812, [NEW_KEY], NEXT_KEY),
+        vkey=NEXT_KEY.verifier.to_text(),
+    ),
+    key_events.LogResumed(guard="missing", known=None, reason="The guard was on a disk that broke."),
+    key_events.MasterKeyRotated(persons=31, reason="A year has passed."),
     party.PartyRegistered(party=A, code="QINGLUO", name="Qingluo Assembly", role="factory", country="CN"),
     product.ProductRegistered(
         product=A,

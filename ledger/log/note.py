@@ -97,6 +97,10 @@ class Verifier:
     def to_text(self) -> str:
         return _format_key(self.name, self.key_id, self.public_key)
 
+    def __reduce__(self) -> tuple[type["Verifier"], tuple[str, bytes]]:
+        """How it goes to another process: the library's key object stays in its own."""
+        return Verifier, (self.name, self.public_key)
+
     def verify(self, text: str, signature: bytes) -> bool:
         """Whether `signature` (64 bytes) is this key's over `text`."""
         try:

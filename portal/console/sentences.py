@@ -12,6 +12,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from ledger.journal.events import ClockCorrected, LogOpened, StatusStated, SubjectsContinued
+from ledger.journal.key_events import KeyRetired, KeyRotated, LogResumed, LogSucceeded, MasterKeyRotated
 from ledger.journal.registry import KIND_OF, Event
 from portal.console.names import Names, code, isolated
 from translations import Words
@@ -52,7 +53,9 @@ class Say:
 Sentence = Callable[[Say, Any], Markup]
 SENTENCES: dict[type[Event], Sentence] = {}
 # Meaning and shape of what deserves one; all else is plain.
-MARKS: dict[type[Event], tuple[str, str]] = {ClockCorrected: ("person", "clock")}
+MARKS: dict[type[Event], tuple[str, str]] = dict.fromkeys(
+    (ClockCorrected, KeyRetired, KeyRotated, LogResumed, LogSucceeded, MasterKeyRotated), ("person", "clock")
+)
 
 
 def sentence(say: Say, event: Event) -> Markup:
@@ -91,6 +94,60 @@ def _subjects_continued(say: Say, event: SubjectsContinued) -> Markup:
 @says(ClockCorrected)
 def _clock_corrected(say: Say, event: ClockCorrected) -> Markup:
     return say.text("The clock was corrected: {reason}", reason=isolated(event.reason))
+
+
+@says(KeyRotated)
+def _key_rotated(say: Say, event: KeyRotated) -> Markup:
+    facts = {"old": code(_key(event.old)), "new": code(_key(event.new)), "reason": isolated(event.reason)}
+    if event.compromised:
+        return say.text(
+            "The log's key {old} was compromised; {new} alone signs from here on: {reason}", **facts
+        )
+    return say.text(
+        "The log has a new key, {new}; {old} signs beside it until it is retired: {reason}", **facts
+    )
+
+
+@says(KeyRetired)
+def _key_retired(say: Say, event: KeyRetired) -> Markup:
+    return say.text(
+        "The log's key {key} was retired: {reason}",
+        key=code(_key(event.vkey)),
+        reason=isolated(event.reason),
+    )
+
+
+@says(LogSucceeded)
+def _log_succeeded(say: Say, event: LogSucceeded) -> Markup:
+    return say.text(
+        "The log goes on as {origin} with {kept} entries; of {old}, {size} had been published: {reason}",
+        origin=code(event.origin),
+        kept=isolated(say.words.number(event.kept)),
+        old=code(event.last.origin),
+        size=isolated(say.words.number(event.last.size)),
+        reason=isolated(event.reason),
+    )
+
+
+@says(LogResumed)
+def _log_resumed(say: Say, event: LogResumed) -> Markup:
+    return say.text(
+        "The log was resumed after its guard was lost or differed: {reason}", reason=isolated(event.reason)
+    )
+
+
+@says(MasterKeyRotated)
+def _master_key_rotated(say: Say, event: MasterKeyRotated) -> Markup:
+    return say.text(
+        "The master key was replaced, and the keys of {persons} persons were wrapped anew: {reason}",
+        persons=isolated(say.words.number(event.persons)),
+        reason=isolated(event.reason),
+    )
+
+
+def _key(vkey: str) -> str:
+    """A key's id: the eight characters in its middle."""
+    return vkey.split("+")[1]
 
 
 def amount(words: Words, number: int, unit: str) -> Markup:
