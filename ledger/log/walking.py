@@ -14,15 +14,15 @@ from dataclasses import dataclass, replace
 
 from ledger.errors import LedgerError
 from ledger.log.keyring import Keyring
-from ledger.log.layout import CHECKPOINTS, TILES, Directory, FileDiffers, StoredNote
+from ledger.log.layout import CHECKPOINTS, ENTRIES, TILES, Directory, FileDiffers, StoredNote
 from ledger.log.merkle import HASH_BYTES, leaf_hash
 from ledger.log.tiles import TILE_WIDTH, Edge, FullTile, Tile, path
 
-FollowKeys = Callable[[Keyring, int, bytes], Keyring]
+FollowKeys = Callable[[Keyring | None, int, bytes], Keyring | None]
 """Gives the keyring after the entry at an index, from its bytes. Raises LedgerError for a change that is none."""
 
 
-def same_keys(keyring: Keyring, _index: int, _body: bytes) -> Keyring:
+def same_keys(keyring: Keyring | None, _index: int, _body: bytes) -> Keyring | None:
     """For a log that is known to have one key alone."""
     return keyring
 
@@ -32,7 +32,7 @@ class Place:
     """How far a log was read, and all that the rest is checked against."""
 
     edge: Edge
-    keyring: Keyring
+    keyring: Keyring | None  # None before the first entry, which names the first key
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def _step(place: Place, bodies: Sequence[bytes], notes: Sequence[StoredNote], fo
     leaves = [leaf_hash(body) for body in bodies]
     keyring = place.keyring
     for index, body in enumerate(bodies, start):
-        keyring = follow(keyring, index, body)
+        keyring = _followed(follow, keyring, index, body)
     edge, tiles = place.edge, []
     for stored in notes:
         edge, full = edge.extend(leaves[edge.size - start : stored.size - start])
@@ -120,8 +120,19 @@ def _step(place: Place, bodies: Sequence[bytes], notes: Sequence[StoredNote], fo
     return Step(start, bodies, leaves, [*tiles, *full], notes, after)
 
 
-def _check_note(stored: StoredNote, edge: Edge, keyring: Keyring) -> None:
+def _followed(follow: FollowKeys, keyring: Keyring | None, index: int, body: bytes) -> Keyring | None:
+    try:
+        return follow(keyring, index, body)
+    except LedgerError as error:
+        raise FileDiffers(
+            file=f"{ENTRIES}, entry {index},", problem=f"changes no key of this log: {error}"
+        ) from error
+
+
+def _check_note(stored: StoredNote, edge: Edge, keyring: Keyring | None) -> None:
     # The keyring may know entries behind this checkpoint already: it answers by size.
+    if keyring is None:
+        raise FileDiffers(file=CHECKPOINTS, problem="begins before the entry that opens the log")
     try:
         checkpoint = keyring.open(stored.note)
     except LedgerError as error:

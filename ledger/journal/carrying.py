@@ -1,0 +1,271 @@
+"""Carrying a log: an export's folder into the log tables of a database, and nothing believed on the way.
+
+Backup, mirror and move are the same steps: `export`, then `carry_in`, which reads the folder once and checks every
+entry, tile, checkpoint and signature while it inserts, all in one transaction; then the derived tables are made.
+
+    carried = carry_in(folder, engine, verifier, Files(settings.files).read)
+
+A database that holds an earlier state of the same log gets what is new. One that holds another log, or a history
+that the export does not continue, is left as it is, and the first difference is named.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import Connection, Engine, delete
+
+from ledger.database import insert_rows, writing
+from ledger.errors import LedgerError, Refused
+from ledger.files import FileMissing
+from ledger.journal.events import StatusStated
+from ledger.journal.key_events import LOG_KEYS, keyring_after, read_keyring
+from ledger.journal.projections import note_versions, outdated, projections, rebuild
+from ledger.journal.registry import KIND_OF, NOUNS, ReadFile, State, apply_all
+from ledger.journal.replay import recorded_from
+from ledger.log import store
+from ledger.log.canonical import NotCanonical
+from ledger.log.checkpoint import Checkpoint
+from ledger.log.directory import NOTES_WINDOW
+from ledger.log.entry import BadEntry, parse_entry
+from ledger.log.keyring import Keyring
+from ledger.log.layout import CHECKPOINTS, Directory, FileDiffers, Progress, no_progress
+from ledger.log.note import Verifier, split_note
+from ledger.log.tiles import TILE_WIDTH, Edge
+from ledger.log.walking import Place, Step, compare_edge, walk
+
+KEYS_MARK = b'"kind":"log.'
+CLOSING_MARK = f'"kind":"{KIND_OF[StatusStated]}"'.encode()
+BATCH_STEPS = 16  # bundles that are inserted at once
+UNREADABLE = (BadEntry, NotCanonical, KeyError, msgspec.ValidationError)
+
+
+class AnotherLog(Refused):
+    """The export is of a log that was opened apart from the one in the database."""
+
+    message = "{folder} is an export of another log than the one that stands here. Choose another folder."
+
+
+class HistoryRewritten(Refused):
+    """The log's keys signed two histories: what stands here, and what the export says instead."""
+
+    message = (
+        "{folder} does not continue the log that stands here: entry {index} is another. Both were signed. "
+        "Nothing was changed here. Keep both checkpoints: they show that the history was rewritten."
+    )
+
+
+class DatabaseDiffers(LedgerError):
+    """The entries that stand here do not give the root of the last checkpoint that stands here."""
+
+    message = (
+        "The entries that stand here do not give the root of the last checkpoint here. Something was changed. "
+        "Run: lotproof audit."
+    )
+    http_status = 503
+
+
+class OlderThanHere(Refused):
+    """The export ends before the database does; nothing in it is new."""
+
+    message = (
+        "{folder} ends at size {theirs}, and here are {ours} entries already. There is nothing to take over."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What `carry_in` did. `missing` is why the derived tables could not be made; None where they were."""
+
+    checkpoint: Checkpoint
+    kept: int  # entries that stood here before
+    missing: FileMissing | None
+
+
+def carry_in(
+    folder: Path,
+    engine: Engine,
+    verifier: Verifier,
+    read_file: ReadFile,
+    progress: Progress = no_progress,
+) -> Carried:
+    """Take the exported log in `folder` over into a migrated database, empty or with an earlier state of it.
+
+    `verifier` is a key of the log that somebody trusts: it must sign the last checkpoint, or statements must lead
+    from it to those who do. The log's rows go in whole or not at all. Where a file that an entry names cannot be
+    read, the log stands and the derived tables wait for `lotproof rebuild`. Memory does not grow with the log.
+    Raises FileDiffers, AnotherLog, HistoryRewritten, OlderThanHere, UntrustedNote.
+    """
+    directory = Directory(folder)
+    with writing(engine) as connection:
+        kept = store.size(connection)
+        was_current = not outdated(connection)
+        checkpoint = _Carrying(connection, directory, kept).run(verifier, progress)
+        if checkpoint.size > kept:
+            connection.execute(
+                delete(projections)
+            )  # a crash from here on: the next opening asks for a rebuild
+    if checkpoint.size == kept and was_current:
+        return Carried(checkpoint, kept, None)
+    return Carried(checkpoint, kept, _derive(engine, read_file, kept if was_current else 0))
+
+
+def follow_keys(keyring: Keyring | None, index: int, body: bytes) -> Keyring | None:
+    """The keyring after an entry: a `FollowKeys`. Raises KeyChangeRefused, or FileDiffers for what is no entry."""
+    if KEYS_MARK not in body:
+        return keyring
+    try:
+        return keyring_after(keyring, index, recorded_from(index, body).event)
+    except UNREADABLE as error:
+        raise FileDiffers(file=f"entry {index}", problem=f"cannot be read ({error})") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Carrying:
+    """One run, inside its transaction, into a database that holds `kept` entries."""
+
+    connection: Connection
+    directory: Directory
+    kept: int
+
+    def run(self, verifier: Verifier, progress: Progress) -> Checkpoint:
+        """Check and insert what is new; gives the export's last checkpoint."""
+        wanted = Checkpoint.parse(split_note(self.directory.note())[0])
+        try:
+            place = self._insert_all(wanted.size, self._compare_notes(), progress)
+        except FileDiffers as error:
+            raise self._explained(wanted.size, error) from error
+        if wanted.size < self.kept:
+            raise OlderThanHere(folder=self.directory.folder, theirs=wanted.size, ours=self.kept)
+        assert place.keyring is not None
+        place.keyring.way(verifier, wanted.size)
+        return wanted
+
+    def _compare_notes(self) -> int:
+        """Compare the checkpoints up to `kept` with those here; gives the byte at which the new ones begin."""
+        end = 0
+        ours = _notes_here(self.connection, self.kept)
+        for theirs in self.directory.notes():
+            if theirs.size > self.kept:
+                break
+            end = theirs.end
+            if next(ours, None) != theirs.note:
+                problem = f"holds other checkpoints than stand here, first at size {theirs.size}"
+                raise FileDiffers(file=CHECKPOINTS, problem=problem)
+        return end
+
+    def _insert_all(self, size: int, notes_start: int, progress: Progress) -> Place:
+        place = self._standing()
+        steps = walk(self.directory, place, size, self.directory.notes(notes_start), follow_keys)
+        for batch in _batches(steps if size > self.kept else iter(())):
+            place = batch[-1].after
+            self._insert(batch)
+            progress(place.edge.size, size)
+        if size > self.kept:
+            compare_edge(self.directory, place.edge)
+        return place
+
+    def _standing(self) -> Place:
+        """What the database says of the log that stands in it. Raises DatabaseDiffers if that is not one."""
+        if not self.kept:
+            return Place(Edge.empty(), None)
+        edge, newest = store.read_edge(self.connection), store.newest_checkpoint(self.connection)
+        if newest is None or (newest.size, newest.root) != (edge.size, edge.root()):
+            raise DatabaseDiffers()
+        return Place(edge, _keyring_here(self.connection))
+
+    def _insert(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            _check_complete(step)
+        rows = [row for step in steps for row in zip(step.leaves, step.bodies, strict=True)]
+        store.append_entries(self.connection, steps[0].start, rows)
+        store.append_tiles(self.connection, [tile for step in steps for tile in step.tiles])
+        notes = [(stored.size, stored.note) for step in steps for stored in step.notes]
+        insert_rows(self.connection, store.checkpoints, notes)
+
+    def _explained(self, size: int, error: FileDiffers) -> LedgerError:
+        """`error`, or what it comes from: that the export tells another history than stands here."""
+        index = self._first_difference(size)
+        if index is None:
+            return error
+        if index == 0:
+            return AnotherLog(folder=self.directory.folder)
+        theirs, ours = self.directory.note(), store.newest_note(self.connection)
+        try:
+            keyring = _keyring_here(self.connection)
+            assert keyring is not None
+            keyring.open(theirs)
+        except LedgerError:
+            return error  # whoever made this export could not sign it: a bad copy, and no second history
+        return HistoryRewritten(folder=self.directory.folder, index=index, ours=ours, theirs=theirs)
+
+    def _first_difference(self, size: int) -> int | None:
+        """The first entry that the export, of `size` entries, has otherwise than the database; None for none."""
+        for start in range(0, min(size, self.kept), TILE_WIDTH):
+            ours = store.read_bodies(self.connection, start, start + TILE_WIDTH)
+            theirs = self.directory.read_entries(start // TILE_WIDTH, min(TILE_WIDTH, size - start))
+            for place, (one, other) in enumerate(zip(ours, theirs, strict=False)):
+                if one != other:
+                    return start + place
+        return None
+
+
+def _batches(steps: Iterator[Step]) -> Iterator[Sequence[Step]]:
+    """Some steps at a time: so many rows as an insert is quick with."""
+    while batch := tuple(islice(steps, BATCH_STEPS)):
+        yield batch
+
+
+def _check_complete(step: Step) -> None:
+    """Every `status.stated/1` closes a checkpoint. Raises FileDiffers for one that was left out."""
+    sizes = {stored.size for stored in step.notes}
+    for index, body in enumerate(step.bodies, step.start):
+        if CLOSING_MARK in body and index + 1 not in sizes and _is_closing(body):
+            raise FileDiffers(file=CHECKPOINTS, problem=f"lacks the checkpoint of size {index + 1}")
+
+
+def _is_closing(body: bytes) -> bool:
+    """Whether an entry is `status.stated/1`, and does not merely hold those words."""
+    try:
+        return parse_entry(body).kind == KIND_OF[StatusStated]
+    except UNREADABLE:
+        return False  # a later reader says why
+
+
+def _notes_here(connection: Connection, size: int) -> Iterator[str]:
+    for start in range(0, size, NOTES_WINDOW):
+        yield from store.read_notes(connection, start, min(start + NOTES_WINDOW, size))
+
+
+def _keyring_here(connection: Connection) -> Keyring | None:
+    """The keyring of the log in the database: from its table where that is current, else from the entries."""
+    if LOG_KEYS not in outdated(connection):
+        return read_keyring(connection)
+    keyring = None
+    for first, bodies in store.walk(connection):
+        for index, body in enumerate(bodies, first):
+            keyring = follow_keys(keyring, index, body)
+    return keyring
+
+
+def _derive(engine: Engine, read_file: ReadFile, since: int) -> FileMissing | None:
+    """Make the derived tables: those of the entries from `since` on, or all; gives the file that is missing.
+
+    In a transaction of its own: where a file is missing, or the power goes, the log stays as it was carried.
+    """
+    nouns = tuple(NOUNS.values())
+    try:
+        if since == 0:
+            rebuild(engine, nouns, read_file)
+            return None
+        with writing(engine) as connection:
+            state = State(connection, read_file)
+            for first, bodies in store.walk(connection, since):
+                recorded = [recorded_from(index, body) for index, body in enumerate(bodies, first)]
+                apply_all(state, recorded, nouns)
+            note_versions(connection, nouns)
+    except FileMissing as error:
+        return error
+    return None
