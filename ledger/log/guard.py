@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from ledger.durable import sync_folder, write_new
 from ledger.errors import LedgerError
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.note import split_note
@@ -33,8 +34,9 @@ class GuardMissing(LedgerError):
     """There is a log and no guard."""
 
     message = (
-        "The guard file {path} is missing beside a log that is not empty. Put it back from where it went: "
-        "without it nobody can tell whether the log is the newest that was published."
+        "The guard file {path} is missing beside a log that is not empty. Nothing will be signed: without it nobody "
+        "can tell whether the log is the newest that was published. Put it back from where it went, or begin a "
+        "fresh one with the newest checkpoint that anybody kept: lotproof log resume."
     )
     http_status = 503
 
@@ -43,7 +45,8 @@ class GuardDamaged(LedgerError):
     """Neither slot can be read."""
 
     message = (
-        "The guard file {path} cannot be read: neither of its two slots is whole. Put it back from a copy."
+        "The guard file {path} cannot be read: neither of its two slots is whole. Nothing will be signed. Begin a "
+        "fresh one with the newest checkpoint that anybody kept: lotproof log resume."
     )
     http_status = 503
 
@@ -86,7 +89,7 @@ class Guard:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        _sync_directory(self.path.parent)
+        sync_folder(self.path.parent)
 
     def read(self) -> Guarded:
         """The newest whole slot. Raises GuardMissing, GuardDamaged."""
@@ -119,6 +122,13 @@ class Guard:
             os.fdatasync(descriptor)
             return replacement
 
+    def look(self) -> bytes | None:
+        """The file's bytes as they are, None where there is no file: for who is about to replace it."""
+        try:
+            return self._read_bytes()
+        except GuardMissing:
+            return None
+
     @contextmanager
     def _locked(self) -> Iterator[int]:
         try:
@@ -130,6 +140,52 @@ class Guard:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+class FreshGuard(Guard):
+    """A guard in the place of one that is lost, damaged or of another log: `begun_with` until it is first written.
+
+    So the entry that says why the guard was replaced is committed before the file is: what a crash between the two
+    leaves is a log whose guard is still lost, and never a new guard that nobody has owned up to.
+    """
+
+    def __init__(self, path: Path, begun_with: str) -> None:
+        super().__init__(path)
+        self._begun_with = Guarded(0, begun_with)
+        self._lost = self.look()
+        self._is_written = False
+
+    def read(self) -> Guarded:
+        """What it was begun with; once it is written, as any guard."""
+        return super().read() if self._is_written else self._begun_with
+
+    def swap(self, expected: Guarded, note: str) -> Guarded:
+        """The first time, put a new file in the place of the lost one, which stays beside it as `guard.aside`.
+
+        Raises GuardMoved where somebody else replaced it meanwhile; from then on this is an ordinary guard.
+        """
+        if self._is_written:
+            return super().swap(expected, note)
+        replacement = Guarded(1, note)
+        if expected != self._begun_with or replacement.size < expected.size:
+            raise GuardMoved(size=self._begun_with.size, wanted=replacement.size)
+        self._is_written = True
+        if self.look() != self._lost:
+            raise GuardMoved(size=super().read().size, wanted=replacement.size)
+        self._write(replacement)
+        return replacement
+
+    def _write(self, guarded: Guarded) -> None:
+        fresh = self.path.with_name(f"{self.path.name}.fresh")
+        fresh.unlink(missing_ok=True)
+        write_new(fresh, bytes(SLOT_BYTES) + _format_slot(guarded))
+        if self._lost is not None:
+            aside = self.path.with_name(f"{self.path.name}.aside")
+            aside.unlink(missing_ok=True)
+            os.link(self.path, aside)
+        # A crash before this line leaves the lost guard in its place; after it, the new one. Never none.
+        fresh.rename(self.path)
+        sync_folder(self.path.parent)
 
 
 def _format_slot(guarded: Guarded) -> bytes:
@@ -155,11 +211,3 @@ def _parse_slot(data: bytes) -> Guarded | None:
         return guarded if _format_slot(guarded) == data else None
     except ValueError:  # no UTF-8, or too long
         return None
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
