@@ -135,7 +135,7 @@ def rebuild(names: tuple[str, ...], as_json: bool) -> None:
 def _settings() -> Settings:
     """The settings, where there is a ledger. Raises NothingThere."""
     settings = Settings.from_env()
-    if not settings.ledger_db.exists():
+    if not settings.has_ledger:
         raise NothingThere(folder=settings.data)
     return settings
 

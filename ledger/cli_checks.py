@@ -55,7 +55,7 @@ def audit(derived: bool, vkey: str | None, workers: int | None, as_json: bool) -
 
 def _audit(vkey: str | None, *, derived: bool, workers: int, progress: Progress) -> Report:
     settings = Settings.from_env()
-    if not settings.ledger_db.exists():
+    if not settings.has_ledger:
         raise NothingThere(folder=settings.data)
     # Opened by hand: `open_ledger` migrates, publishes, and refuses what an audit is there to look at.
     keys = None if vkey else Keys.open(settings.keys, master_key_file=settings.master_key_file)

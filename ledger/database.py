@@ -13,13 +13,56 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Dialect, Engine, Insert, Select, Table, create_engine, event, insert
+from sqlalchemy.exc import OperationalError
+
+from ledger.errors import LedgerError
+from ledger.location import Location, Postgres
+from ledger.postgresql import connect_postgresql, has_history
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 30_000
 
 
-def connect(path: Path | None) -> Engine:
+class DatabaseUnreachable(LedgerError):
+    """The server does not answer, or does not let us in."""
+
+    message = (
+        "The database does not let us in ({reason}). Check that its server runs, and LOTPROOF_DATABASE_URL; "
+        "then try again."
+    )
+    http_status = 503
+
+
+def connect(location: Location, *, overwrites_deleted: bool = False) -> Engine:
+    """An engine on a location: a file, a schema of a PostgreSQL database, or a scratch database for None.
+
+    `overwrites_deleted`: what is deleted is overwritten in SQLite's file, and not merely unlinked from it.
+    """
+    if isinstance(location, Postgres):
+        return connect_postgresql(location)
+    return _connect_sqlite(location, overwrites_deleted=overwrites_deleted)
+
+
+def exists(location: Location) -> bool:
+    """Whether somebody made a database there. Raises DatabaseUnreachable."""
+    if isinstance(location, Path):
+        return location.exists()
+    if location is None:
+        return False
+    engine = connect(location)
+    try:
+        with engine.connect() as connection:
+            return has_history(connection, location.schema)
+    except OperationalError as error:
+        raise DatabaseUnreachable(reason=str(error.orig).strip()) from error
+    finally:
+        engine.dispose()
+
+
+def _connect_sqlite(path: Path | None, *, overwrites_deleted: bool) -> Engine:
     """An engine on the SQLite file at `path`, or on a private scratch database in memory for None.
 
     WAL, so that readers never wait for the writer; synchronous=FULL, because with NORMAL a power cut loses
@@ -40,6 +83,7 @@ def connect(path: Path | None) -> Engine:
             f"busy_timeout = {BUSY_TIMEOUT_MS}",
             "cache_size = -32000",
             "temp_store = MEMORY",
+            *(["secure_delete = ON"] if overwrites_deleted else []),
         ):
             connection.execute(f"PRAGMA {pragma}")
 
@@ -186,6 +230,14 @@ def migrate(engine: Engine, history: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS / history))
     config.set_main_option("path_separator", "os")
+    if _is_newest(engine, config):
+        return  # without the write lock: it has no queue of its own, and a start beside writers waited for seconds
     with writing(engine) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _is_newest(engine: Engine, config: Config) -> bool:
+    with reading(engine) as connection:
+        stands = MigrationContext.configure(connection).get_current_heads()
+    return set(stands) == set(ScriptDirectory.from_config(config).get_heads())

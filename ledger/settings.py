@@ -6,6 +6,8 @@
     LOTPROOF_LOG_ENTRIES      who may read entries: `token` (auditors, by default) or `open` (everyone)
     LOTPROOF_TRUSTED_PROXIES  how many proxies stand in front and add to X-Forwarded-For, by default 0
     LOTPROOF_MASTER_KEY_FILE  the master key's file, by default `keys/master.key`
+    LOTPROOF_DATABASE_URL     a PostgreSQL database; without it, files of SQLite's in LOTPROOF_DATA
+    LOTPROOF_OWNER_URL        the same database for the role that owns its tables: for `init` and `migrate`
 
 `init` fixes host and origin in `settings.json`: a label printed with another host leads nowhere, and a
 checkpoint under another origin belongs to another log. So a command started without the environment of
@@ -15,14 +17,16 @@ the server still says the same, and one that contradicts it is refused.
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, cast, get_args
 
 import msgspec
 
+from ledger.database import exists
 from ledger.durable import PRIVATE_FOLDER, is_private, sync_folder, write_new
 from ledger.errors import LedgerError
+from ledger.location import Location, Postgres, parse_database_url
 
 LogEntries = Literal["token", "open"]
 
@@ -110,6 +114,8 @@ class Settings:
     log_entries: LogEntries = "token"
     trusted_proxies: int = 0
     master_key_file: Path | None = None  # None: `keys/master.key`
+    database_url: str | None = field(default=None, repr=False)  # None: files; it may hold a password
+    owner_url: str | None = field(default=None, repr=False)  # None: one role owns and runs
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -132,6 +138,8 @@ class Settings:
             log_entries=_log_entries(log_entries),
             trusted_proxies=_trusted_proxies(environ.get("LOTPROOF_TRUSTED_PROXIES") or "0"),
             master_key_file=Path(master_key_file).expanduser().absolute() if master_key_file else None,
+            database_url=_database_url("LOTPROOF_DATABASE_URL", environ),
+            owner_url=_database_url("LOTPROOF_OWNER_URL", environ),
         )
         settings._refuse_conflict(fixed)
         return settings
@@ -142,19 +150,28 @@ class Settings:
         return self.data / "settings.json"
 
     @property
-    def ledger_db(self) -> Path:
+    def ledger_db(self) -> Location:
         """The log and what is derived from it."""
-        return self.data / "lotproof.db"
+        return self._database("ledger", "lotproof.db")
 
     @property
-    def state_db(self) -> Path:
+    def state_db(self) -> Location:
         """Secrets of accounts, sessions, leases: no evidence."""
-        return self.data / "state.db"
+        return self._database("state", "state.db")
 
     @property
-    def vault_db(self) -> Path:
+    def vault_db(self) -> Location:
         """Personal data, encrypted."""
-        return self.data / "vault.db"
+        return self._database("vault", "vault.db")
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether somebody made a ledger here. Raises DatabaseUnreachable."""
+        return exists(self.ledger_db)
+
+    def as_owner(self) -> "Settings":
+        """The same for the role that owns the tables, where there is one of its own."""
+        return replace(self, database_url=self.owner_url or self.database_url)
 
     @property
     def guard(self) -> Path:
@@ -200,6 +217,9 @@ class Settings:
         except FileExistsError:
             self._refuse_conflict(_read_fixed(self.settings_json))
         sync_folder(self.data)
+
+    def _database(self, schema: str, file: str) -> Location:
+        return Postgres(self.database_url, schema) if self.database_url else self.data / file
 
     def _refuse_conflict(self, fixed: _Fixed | None) -> None:
         if fixed is None:
@@ -251,3 +271,8 @@ def _trusted_proxies(value: str) -> int:
     if not (value.isascii() and value.isdigit()) or int(value) > MAX_PROXIES:
         raise InvalidTrustedProxies(value=value)
     return int(value)
+
+
+def _database_url(name: str, environ: Mapping[str, str]) -> str | None:
+    value = environ.get(name)
+    return parse_database_url(name, value) if value else None

@@ -57,7 +57,7 @@ def init(host: str | None, origin: str | None, log_entries: str | None, name: st
 def demo(port: int | None) -> None:
     """Tell the demo's story into an empty LOTPROOF_DATA, and end."""
     settings = Settings.from_env()
-    is_new = not settings.ledger_db.exists()
+    is_new = not settings.has_ledger
     facts = load(settings, progress=click.echo)
     if port is not None:
         save(settings, facts.at(port))
@@ -131,7 +131,7 @@ def _add(state: Engine, name: str) -> str:
 def _state() -> Iterator[Engine]:
     """The accounts' database of a company that is there. Raises NothingThere."""
     settings = Settings.from_env()
-    if not settings.ledger_db.exists():
+    if not settings.has_ledger:
         raise NothingThere(folder=settings.data)
     state = open_state(settings.state_db)
     try:

@@ -62,7 +62,7 @@ def revoke_token(name: str, as_json: bool) -> None:
 @contextmanager
 def _state() -> Iterator[Engine]:
     settings = Settings.from_env()
-    if not settings.ledger_db.exists():
+    if not settings.has_ledger:
         raise NothingThere(folder=settings.data)
     state = open_state(settings.state_db)
     try:

@@ -103,7 +103,7 @@ def load(settings: Settings, *, progress: Callable[[str], None] = lambda _: None
 
     Told beside the folder and moved in whole, so that an interrupted telling leaves nothing half told.
     """
-    if settings.ledger_db.exists():
+    if settings.has_ledger:
         return _facts_of_demo(settings)
     host = HOST.lower()  # as settings keep names; a code on a label has it in capitals
     told = replace(settings, host=host, origin=f"{host}/log", log_entries="open")

@@ -88,7 +88,7 @@ def prepare(settings: Settings, port: int) -> Demo | None:
 
     None for a company that is no demo. Exits as `lotproof demo` does for a folder that is neither.
     """
-    if settings.ledger_db.exists() and not settings.demo_json.exists():
+    if settings.has_ledger and not settings.demo_json.exists():
         return None
     facts = _read(settings)
     if facts is None or facts.portal != f"http://127.0.0.1:{port}/":

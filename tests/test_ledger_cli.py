@@ -168,7 +168,7 @@ def test_an_audit_says_what_it_looked_at_and_finds_nothing(settings: Settings) -
 
 
 def test_an_audit_names_a_changed_value_and_a_rebuild_mends_it(settings: Settings) -> None:
-    with sqlite3.connect(settings.ledger_db) as database:
+    with sqlite3.connect(settings.data / "lotproof.db") as database:
         database.execute("UPDATE parties SET country = 'DE' WHERE code = 'P1'")
         row = database.execute("SELECT id FROM parties WHERE code = 'P1'").fetchone()[0]
     database.close()
@@ -191,7 +191,7 @@ def test_an_audit_with_another_key_finds_that_nothing_fits(settings: Settings) -
 
 
 def test_after_an_upgrade_a_rebuild_is_needed_and_enough(settings: Settings) -> None:
-    with sqlite3.connect(settings.ledger_db) as database:
+    with sqlite3.connect(settings.data / "lotproof.db") as database:
         database.execute("UPDATE projections SET version = 0 WHERE noun = 'party'")
     database.close()
     assert "lotproof rebuild" in run("log", "show").stderr

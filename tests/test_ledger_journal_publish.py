@@ -216,7 +216,7 @@ def test_a_reader_that_is_overtaken_is_not_old(world: World) -> None:
 @contextmanager
 def put_back(world: World) -> Iterator[None]:
     """What happens inside is undone in the database, as by a backup; the guard stays."""
-    database = world.ledger.settings.ledger_db
+    database = world.ledger.settings.data / "lotproof.db"
     world.ledger.close()
     copy = database.with_suffix(".copy")
     shutil.copy(database, copy)
@@ -376,7 +376,7 @@ def test_a_checkpoint_that_the_key_never_signed_is_neither_published_nor_built_u
 def test_entries_that_do_not_give_the_signed_root_are_not_signed_over(world: World, change: str) -> None:
     world.do(FILM)
     world.ledger.close()
-    database = sqlite3.connect(world.ledger.settings.ledger_db)
+    database = sqlite3.connect(world.ledger.settings.data / "lotproof.db")
     for table in ("log_entries",):
         for act in ("update", "delete"):
             database.execute(f"DROP TRIGGER {table}_no_{act}")

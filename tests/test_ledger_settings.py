@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import LedgerError
+from ledger.location import InvalidDatabaseUrl, Postgres
 from ledger.settings import (
     DataFolderTooOpen,
     InvalidHost,
@@ -73,18 +74,65 @@ def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
 
 def test_all_paths_lie_in_the_data_folder_and_differ(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path)
+    databases = [settings.ledger_db, settings.state_db, settings.vault_db]
     paths = [
+        *(path for path in databases if isinstance(path, Path)),
         settings.settings_json,
-        settings.ledger_db,
-        settings.state_db,
-        settings.vault_db,
         settings.guard,
         settings.keys,
         settings.files,
         settings.demo_json,
     ]
+    assert len(set(paths)) == len(paths) == 8
     assert {path.parent for path in paths} == {tmp_path}
-    assert len(set(paths)) == len(paths)
+
+
+SECRET = "postgresql://runner:s3cr%40t@db.example:5433/lotproof?sslmode=require"
+
+
+def test_a_database_address_puts_the_three_databases_into_three_schemas(tmp_path: Path) -> None:
+    settings = Settings.from_env(env(tmp_path, database_url=SECRET))
+    address = SECRET.replace("postgresql:", "postgresql+psycopg:")
+    places = (settings.ledger_db, settings.state_db, settings.vault_db)
+    assert places == tuple(Postgres(address, schema) for schema in ("ledger", "state", "vault"))
+    assert str(settings.ledger_db) == "PostgreSQL lotproof at db.example"
+
+
+def test_the_owner_has_an_address_of_its_own_or_the_runners(tmp_path: Path) -> None:
+    owners = "postgresql+psycopg://owner@db.example/lotproof"
+    both = Settings.from_env(env(tmp_path, database_url=SECRET, owner_url=owners))
+    assert both.as_owner().ledger_db == Postgres(owners, "ledger")
+    one = Settings.from_env(env(tmp_path, database_url=SECRET))
+    assert one.as_owner() == one
+
+
+def test_no_text_shows_the_password_of_a_database(tmp_path: Path) -> None:
+    settings = Settings.from_env(env(tmp_path, database_url=SECRET, owner_url=SECRET))
+    shown = f"{settings!r} {settings} {settings.ledger_db!r} {settings.ledger_db}"
+    assert "s3cr" not in shown
+    assert "runner" not in shown
+
+
+@pytest.mark.parametrize("variable", ["database_url", "owner_url"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "mysql://runner:s3cr%40t@db.example/lotproof",
+        "sqlite:///s3cr.db",
+        "postgresql://runner:s3cr@db.example",
+        "postgresql://runner:s3cr@db.example:99999/lotproof",
+        "postgresql://runner:s3cr@db.example:port/lotproof",
+        "s3cr",
+    ],
+)
+def test_an_address_that_is_none_is_refused_by_name_and_not_shown(
+    tmp_path: Path, variable: str, value: str
+) -> None:
+    with pytest.raises(InvalidDatabaseUrl) as refusal:
+        Settings.from_env(env(tmp_path, **{variable: value}))
+    assert f"LOTPROOF_{variable.upper()}" in str(refusal.value)
+    assert "s3cr" not in f"{refusal.value} {refusal.value!r}"
+    assert refusal.value.__context__ is None or refusal.value.__suppress_context__
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ NEVER_ON_A_PAGE = (
     "ledger/backup",
     "ledger/cli",
     "ledger/journal/projections.py",
+    "ledger/key_files.py",
     "ledger/keys.py",
     "ledger/location.py",
     "ledger/log/checkpoint.py",

@@ -1,7 +1,8 @@
 """A seller's ledger, made once and opened by every process: database, keys, guard, files, vault and journal."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from msgspec import Meta
 from sqlalchemy import Engine
@@ -104,10 +105,21 @@ class Ledger:
         self.vault.engine.dispose()
 
 
+OnOpening = Callable[[Ledger], object]
+Step = TypeVar("Step", bound=OnOpening)
+WHEN_OPENED: list[OnOpening] = []
+
+
+def when_opened(step: Step) -> Step:
+    """Register what a higher floor does whenever a ledger is opened: it finishes there what a crash left."""
+    WHEN_OPENED.append(step)
+    return step
+
+
 def create_ledger(settings: Settings, *, demo: bool = False, clock: Clock | None = None) -> Ledger:
     """Make an empty ledger in an empty folder and open it. Raises AlreadyThere."""
     settings.prepare()
-    if settings.ledger_db.exists():
+    if settings.has_ledger:
         raise AlreadyThere(folder=settings.data)
     Keys.create(settings.keys, settings.origin, master_key_file=settings.master_key_file)
     Guard(settings.guard).create()
@@ -123,32 +135,42 @@ def create_ledger(settings: Settings, *, demo: bool = False, clock: Clock | None
 
 
 def open_ledger(
-    settings: Settings, *, clock: Clock | None = None, accept_long_silence: bool = False
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    accept_long_silence: bool = False,
+    guard: Guard | None = None,
 ) -> Ledger:
     """Open the ledger that the settings point at, and publish what a crash left unpublished.
 
+    `guard` stands in for the one in the folder of data, where that one is to be replaced.
     Raises NothingThere, RebuildNeeded, and what stands in the way of reading keys or guard.
     """
-    if not settings.ledger_db.exists():
+    if not settings.has_ledger:
         raise NothingThere(folder=settings.data)
-    ledger = _open(settings, clock or SystemClock(), accept_long_silence=accept_long_silence)
+    ledger = _open(settings, clock or SystemClock(), accept_long_silence=accept_long_silence, guard=guard)
     try:
         ledger.journal.recover()
+        for step in WHEN_OPENED:
+            step(ledger)
     except BaseException:
         ledger.close()
         raise
     return ledger
 
 
-def _open(settings: Settings, clock: Clock, *, accept_long_silence: bool) -> Ledger:
+def _open(
+    settings: Settings, clock: Clock, *, accept_long_silence: bool, guard: Guard | None = None
+) -> Ledger:
     engine = connect(settings.ledger_db)
     migrate(engine, "lotproof")
     keys = Keys.open(settings.keys, master_key_file=settings.master_key_file)
     files = Files(settings.files)
-    guard = Guard(settings.guard)
+    guard = guard or Guard(settings.guard)
     journal = Journal(
         engine=engine,
         signer=keys.signer,
+        read_signers=keys.signers,
         guard=guard,
         files=files,
         turnstile=Turnstile(settings.data),
