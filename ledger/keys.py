@@ -1,26 +1,54 @@
 """The seller's keys: made once, kept in `keys/`, read at start.
 
-    log.key      signs checkpoints, `PRIVATE+KEY+…` (C2SP signed-note); whoever has it can speak for the log
+    log.pem      signs checkpoints; whoever can open it can speak for the log
     units.key    keys the hashes of serials, so that a unit's leaf cannot be guessed from its number
     links.key    makes the links of claims
-    master.key   wraps the key of each person in the vault; without it no personal data can be read
+    master.key   opens the three above and wraps the key of each person in the vault; best kept elsewhere
 
-All but the first are 32 bytes in hex. Files have mode 600, the folder 700. Back them up apart from the data.
+While the log's key changes there are `log.next.pem` (made, perhaps not yet recorded) and `log.previous.pem` (signs
+beside the new one until it is retired). Which of them must sign is what the log says; the names are for people.
+While the master key changes `master.change` holds the new one opened by the old and the old one by the new: so
+whichever of the two a process is given, it opens everything.
+
+All files have mode 600, the folder 700. Back them up apart from the data. Their forms: `ledger.key_files`.
 """
 
 import errno
-import os
 import secrets
 import shutil
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ledger.durable import PRIVATE_FOLDER, is_private, sync_folder, write_new
 from ledger.errors import LedgerError, Refused
-from ledger.log.note import Signer
+from ledger.key_files import KEY_BYTES as KEY_BYTES
+from ledger.key_files import KeyDamaged as KeyDamaged
+from ledger.key_files import KeyLocked as KeyLocked
+from ledger.key_files import KeyMissing as KeyMissing
+from ledger.key_files import KeysUnwritable as KeysUnwritable
+from ledger.key_files import KeyTooOpen as KeyTooOpen
+from ledger.key_files import KeyUnreadable as KeyUnreadable
+from ledger.key_files import (
+    from_hex,
+    locked,
+    plain,
+    read_plain,
+    read_private,
+    read_signer,
+    read_wrapped,
+    remove_file,
+    replace_file,
+    sealed_signer,
+    wrapped,
+)
+from ledger.log.note import Signer, Verifier
+from ledger.master_change import other_master
 
-KEY_BYTES = 32
-LOG_KEY, UNITS_KEY, LINKS_KEY, MASTER_KEY = "log.key", "units.key", "links.key", "master.key"
+LOG_KEY, PREVIOUS_KEY, NEXT_KEY = "log.pem", "log.previous.pem", "log.next.pem"
+UNITS_KEY, LINKS_KEY, MASTER_KEY = "units.key", "links.key", "master.key"
+FORMER_LOG_KEY = "log.key"
 
 
 class KeysExist(Refused):
@@ -29,34 +57,12 @@ class KeysExist(Refused):
     message = "There are keys in {folder} already, and they are never overwritten."
 
 
-class KeyMissing(LedgerError):
-    """A key's file is not there."""
-
-    message = "The key {path} is missing. Put the folder of keys back from its backup."
-
-
-class KeyUnreadable(LedgerError):
-    """A key's file is there and this process may not read it."""
-
-    message = "The key {path} cannot be read ({reason}). It must be a file of the user who runs Lotproof."
-
-
-class KeyTooOpen(LedgerError):
-    """Others on this machine may read the key, or the folder of keys."""
-
-    message = "Others on this machine may read {path}. Close it first: chmod go-rwx {path}"
-
-
-class KeyDamaged(LedgerError):
-    """The file holds no key."""
-
-    message = "The file {path} holds no key of its kind. Put it back from its backup."
-
-
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The keys, read and checked; none of them shows in a `repr`."""
 
+    folder: Path
+    master_key_file: Path  # where the master key is
     signer: Signer = field(repr=False)
     units: bytes = field(repr=False)
     links: bytes = field(repr=False)
@@ -72,31 +78,160 @@ class Keys:
         if folder.exists() and any(folder.iterdir()):
             # Looked at first, so that a lost master key is never silently replaced beside the old keys.
             raise KeysExist(folder=folder)
-        if master_key_file is not None and not master_key_file.exists():
-            write_new(master_key_file, _random_key())
-            sync_folder(master_key_file.parent)
+        signer = Signer.generate(origin)
+        master = _master_for(master_key_file)
         _create_folder(
             folder,
             {
-                LOG_KEY: Signer.generate(origin).to_text().encode() + b"\n",
-                UNITS_KEY: _random_key(),
-                LINKS_KEY: _random_key(),
+                LOG_KEY: sealed_signer(signer, master),
+                UNITS_KEY: wrapped(UNITS_KEY, secrets.token_bytes(KEY_BYTES), master),
+                LINKS_KEY: wrapped(LINKS_KEY, secrets.token_bytes(KEY_BYTES), master),
             }
-            | ({MASTER_KEY: _random_key()} if master_key_file is None else {}),
+            | ({MASTER_KEY: plain(master)} if master_key_file is None else {}),
         )
         return cls.open(folder, master_key_file=master_key_file)
 
     @classmethod
     def open(cls, folder: Path, *, master_key_file: Path | None = None) -> "Keys":
-        """The keys that `create` made. Raises KeyMissing, KeyUnreadable, KeyTooOpen or KeyDamaged."""
+        """The keys that `create` made. Costs about 2 ms. Raises KeyMissing, KeyUnreadable, KeyTooOpen, KeyDamaged
+        or KeyLocked; KeysUnwritable where keys of the former form are to be taken over and cannot be."""
         if folder.is_dir() and not is_private(folder.stat().st_mode):
             raise KeyTooOpen(path=folder)
+        place = master_key_file or folder / MASTER_KEY
+        _take_over(folder, place)
+        master = read_plain(place)
+        masters = [master, *other_master(folder, master)]
         return cls(
-            signer=_signer(folder / LOG_KEY),
-            units=_key(folder / UNITS_KEY),
-            links=_key(folder / LINKS_KEY),
-            master=_key(master_key_file or folder / MASTER_KEY),
+            folder=folder,
+            master_key_file=place,
+            signer=read_signer(folder / LOG_KEY, masters),
+            units=read_wrapped(folder / UNITS_KEY, masters),
+            links=read_wrapped(folder / LINKS_KEY, masters),
+            master=master,
         )
+
+    def again(self) -> "Keys":
+        """The keys as they are on disk now."""
+        place = None if self.master_key_file == self.folder / MASTER_KEY else self.master_key_file
+        return Keys.open(self.folder, master_key_file=place)
+
+    def masters(self) -> tuple[bytes, ...]:
+        """The master key, and while it is being changed the other one."""
+        return (self.master, *other_master(self.folder, self.master))
+
+    def log_keys(self) -> dict[str, Signer]:
+        """Every key of the log whose private half is here, by its file's name; read afresh."""
+        master = read_plain(self.master_key_file)
+        masters = [master, *other_master(self.folder, master)]
+        names = [name for name in (LOG_KEY, PREVIOUS_KEY, NEXT_KEY) if (self.folder / name).exists()]
+        found = {}
+        for name in names:
+            with suppress(
+                KeyMissing
+            ):  # promoted this moment: it is found under its other name, or asked for again
+                found[name] = read_signer(self.folder / name, masters)
+        return found
+
+    def signers(self) -> tuple[Signer, ...]:
+        """The same, for who signs."""
+        return tuple(self.log_keys().values())
+
+
+def rewrap_files(keys: Keys, masters: Sequence[bytes], new: bytes) -> None:
+    """Encrypt every file of the folder under the master key `new`; each opens with one of `masters`.
+
+    A file at a time, each at once: a crash between two leaves files of both, and `master.change` opens them.
+    """
+    for name in (LOG_KEY, PREVIOUS_KEY, NEXT_KEY):
+        if (keys.folder / name).exists():
+            replace_file(keys.folder / name, sealed_signer(read_signer(keys.folder / name, masters), new))
+    for name in (UNITS_KEY, LINKS_KEY):
+        replace_file(keys.folder / name, wrapped(name, read_wrapped(keys.folder / name, masters), new))
+
+
+def settle(keys: Keys, current: Sequence[Verifier]) -> None:
+    """Give the log's key files the names that fit the keys which must sign now, the newest last in `current`.
+
+    Every step leaves each key that must sign under one of the three names; what a crash leaves half done the
+    next call finishes. A key that must sign no more is removed; one that is not recorded yet is kept.
+    """
+    with locked(keys.folder):
+        found = {name: signer.verifier for name, signer in keys.log_keys().items()}
+        if found.get(LOG_KEY) != current[-1] and found.get(NEXT_KEY) == current[-1]:
+            if found.get(LOG_KEY) in current:
+                _copy(keys.folder, LOG_KEY, PREVIOUS_KEY)
+            (keys.folder / NEXT_KEY).rename(keys.folder / LOG_KEY)
+            sync_folder(keys.folder)
+        previous = keys.log_keys().get(PREVIOUS_KEY)
+        if previous is not None and previous.verifier not in current[:-1]:
+            remove_file(keys.folder / PREVIOUS_KEY)
+
+
+def make_next(keys: Keys, origin: str) -> Signer:
+    """The log's next key, under the name `origin`: the one that an interrupted change has made, or a fresh one."""
+    with locked(keys.folder):
+        waiting = keys.log_keys().get(NEXT_KEY)
+        if waiting is not None and waiting.name == origin:
+            return waiting
+        signer = Signer.generate(origin)
+        replace_file(keys.folder / NEXT_KEY, sealed_signer(signer, read_plain(keys.master_key_file)))
+        return signer
+
+
+def _copy(folder: Path, source: str, target: str) -> None:
+    """A second name for a file, put in place at once."""
+    fresh = folder / f"{target}.new"
+    fresh.unlink(missing_ok=True)
+    fresh.hardlink_to(folder / source)
+    fresh.rename(folder / target)
+    fresh.unlink(missing_ok=True)  # rename(2) does nothing where both names are of one file already
+    sync_folder(folder)
+
+
+def _take_over(folder: Path, master_key_file: Path) -> None:
+    """Encrypt keys of the former form. A crash between two steps leaves some of either form: taken over next time."""
+    if not _has_former(folder):
+        return
+    master = read_plain(master_key_file)
+    with locked(folder):
+        former = folder / FORMER_LOG_KEY
+        if former.exists():
+            if not (folder / LOG_KEY).exists():
+                replace_file(folder / LOG_KEY, sealed_signer(_former_signer(former), master))
+            # Removed last: a crash before this line leaves both, and here we are again.
+            remove_file(former)
+        for name in (UNITS_KEY, LINKS_KEY):
+            key = from_hex(read_private(folder / name))
+            if key is not None:
+                replace_file(folder / name, wrapped(name, key, master))
+
+
+def _has_former(folder: Path) -> bool:
+    if (folder / FORMER_LOG_KEY).exists():
+        return True
+    return any(
+        (folder / name).is_file() and from_hex(read_private(folder / name)) is not None
+        for name in (UNITS_KEY, LINKS_KEY)
+    )
+
+
+def _former_signer(path: Path) -> Signer:
+    text = read_private(path)
+    try:
+        return Signer.parse(text)
+    except (ValueError, LedgerError):
+        # From None: a message about the text could quote the key.
+        raise KeyDamaged(path=path) from None
+
+
+def _master_for(place: Path | None) -> bytes:
+    """A new master key, written to `place` if one is given; or the one that stands there already."""
+    if place is None:
+        return secrets.token_bytes(KEY_BYTES)
+    if not place.exists():
+        write_new(place, plain(secrets.token_bytes(KEY_BYTES)))
+        sync_folder(place.parent)
+    return read_plain(place)
 
 
 def _create_folder(folder: Path, contents: dict[str, bytes]) -> None:
@@ -116,42 +251,3 @@ def _create_folder(folder: Path, contents: dict[str, bytes]) -> None:
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     sync_folder(folder.parent)
-
-
-def _random_key() -> bytes:
-    return secrets.token_hex(KEY_BYTES).encode() + b"\n"
-
-
-def _read(path: Path) -> str:
-    """The text of a private file that is no link."""
-    try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
-            if not is_private(os.fstat(file.fileno()).st_mode):
-                raise KeyTooOpen(path=path)
-            return file.read().decode("ascii").removesuffix("\n")
-    except FileNotFoundError as error:
-        raise KeyMissing(path=path) from error
-    except UnicodeDecodeError as error:
-        raise KeyDamaged(path=path) from error
-    except OSError as error:
-        raise KeyUnreadable(path=path, reason=error.strerror) from error
-
-
-def _key(path: Path) -> bytes:
-    text = _read(path)
-    try:
-        key = bytes.fromhex(text)
-    except ValueError as error:
-        raise KeyDamaged(path=path) from error
-    if key.hex() != text or len(key) != KEY_BYTES:
-        raise KeyDamaged(path=path)
-    return key
-
-
-def _signer(path: Path) -> Signer:
-    text = _read(path)
-    try:
-        return Signer.parse(text)
-    except (ValueError, LedgerError):
-        # From None: a message about the text could quote the key.
-        raise KeyDamaged(path=path) from None

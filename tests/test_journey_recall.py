@@ -38,7 +38,7 @@ def company(tmp_path_factory: pytest.TempPathFactory, vectors: Path) -> Iterator
 def test_keys_and_folder_are_their_owner_s_alone(company: Company) -> None:
     assert company.folder.stat().st_mode & 0o777 == 0o700
     keys = sorted(company.folder.joinpath("keys").iterdir())
-    assert [key.name for key in keys] == ["links.key", "log.key", "master.key", "units.key"]
+    assert [key.name for key in keys] == ["links.key", "log.pem", "master.key", "units.key"]
     assert {key.stat().st_mode & 0o777 for key in keys} == {0o600}
 
 

@@ -1,15 +1,21 @@
 """ledger.keys: made once, closed to others, never overwritten."""
 
+import shutil
 import stat
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from ledger.durable import write_new
 from ledger.errors import LedgerError
-from ledger.keys import KeyDamaged, KeyMissing, Keys, KeysExist, KeyTooOpen, KeyUnreadable
+from ledger.keys import KeyDamaged, KeyLocked, KeyMissing, Keys, KeysExist, KeyTooOpen, KeyUnreadable
+from ledger.log.note import Signer
 
 ORIGIN = "lots.example/log"
-NAMES = ["links.key", "log.key", "master.key", "units.key"]
+NAMES = ["links.key", "log.pem", "master.key", "units.key"]
 
 
 @pytest.fixture
@@ -40,10 +46,94 @@ def test_files_have_mode_600_and_the_folder_700(folder: Path) -> None:
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_the_log_key_is_a_signed_note_key_and_the_others_are_hex(folder: Path) -> None:
+def test_whoever_copies_the_folder_without_the_master_key_has_no_key(folder: Path, tmp_path: Path) -> None:
+    keys = Keys.create(folder, ORIGIN, master_key_file=tmp_path / "master")
+    content = b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+    for secret in (keys.signer.seed, keys.units, keys.links):
+        for form in (secret, secret.hex().encode(), b64encode(secret)):
+            assert form not in content
+    (tmp_path / "master").write_text("07" * 32 + "\n")
+    with pytest.raises(KeyLocked, match=r"log\.pem"):
+        Keys.open(folder, master_key_file=tmp_path / "master")
+
+
+def test_the_log_key_opens_with_the_master_key_as_passphrase(folder: Path) -> None:
     keys = Keys.create(folder, ORIGIN)
-    assert (folder / "log.key").read_text().startswith(f"PRIVATE+KEY+{ORIGIN}+")
-    assert (folder / "units.key").read_text() == keys.units.hex() + "\n"
+    vkey, _, pem = (folder / "log.pem").read_text().partition("\n")
+    opened = load_pem_private_key(pem.encode(), (folder / "master.key").read_bytes().strip())
+    assert isinstance(opened, Ed25519PrivateKey)
+    assert opened.private_bytes_raw() == keys.signer.seed
+    assert vkey == keys.signer.verifier.to_text()
+
+
+@pytest.mark.parametrize("name", ["units.key", "links.key"])
+def test_a_wrapped_key_opens_under_its_own_name_alone(folder: Path, name: str) -> None:
+    Keys.create(folder, ORIGIN)
+    other = next(one for one in ("units.key", "links.key") if one != name)
+    (folder / other).write_bytes((folder / name).read_bytes())
+    with pytest.raises(KeyLocked, match=other):
+        Keys.open(folder)
+
+
+def test_a_changed_byte_is_refused_or_changes_no_key(folder: Path) -> None:
+    keys, refused = Keys.create(folder, ORIGIN), 0
+    for name in ("log.pem", "units.key"):
+        whole = (folder / name).read_bytes()
+        for place in range(0, len(whole), 3):
+            (folder / name).write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+            try:
+                opened = Keys.open(folder)
+            except (KeyDamaged, KeyLocked):
+                refused += 1
+            else:
+                assert (opened.signer.seed, opened.units) == (keys.signer.seed, keys.units)
+        (folder / name).write_bytes(whole)
+    assert refused > 100
+
+
+def former(folder: Path) -> tuple[Signer, bytes, bytes]:
+    """A folder as it was before keys were encrypted."""
+    signer, units, links = Signer.generate(ORIGIN), b"u" * 32, b"l" * 32
+    folder.mkdir(mode=0o700)
+    for name, text in {
+        "log.key": signer.to_text(),
+        "units.key": units.hex(),
+        "links.key": links.hex(),
+        "master.key": "07" * 32,
+    }.items():
+        write_new(folder / name, f"{text}\n".encode())
+    return signer, units, links
+
+
+def test_keys_of_the_former_form_are_taken_over(folder: Path) -> None:
+    signer, units, links = former(folder)
+    for _ in range(2):
+        keys = Keys.open(folder)
+        assert (keys.signer.seed, keys.units, keys.links) == (signer.seed, units, links)
+    assert sorted(path.name for path in folder.iterdir()) == NAMES
+    content = b"".join(path.read_bytes() for path in folder.iterdir())
+    assert units.hex().encode() not in content
+    assert signer.to_text().encode() not in content
+
+
+@pytest.mark.parametrize("done", range(4))
+def test_a_crash_while_keys_are_taken_over_loses_none(folder: Path, tmp_path: Path, done: int) -> None:
+    signer, units, links = former(folder)
+    whole = tmp_path / "whole"
+    shutil.copytree(folder, whole)
+    Keys.open(whole)
+    # What a crash leaves: the first of these steps are done, and a file that was begun stands beside.
+    steps = ("log.pem", "", "units.key", "links.key")
+    for name in steps[:done]:
+        if name:
+            (folder / name).write_bytes((whole / name).read_bytes())
+            (folder / name).chmod(0o600)
+        else:
+            (folder / "log.key").unlink()
+    (folder / "units.key.new").write_bytes(b"torn")
+    keys = Keys.open(folder)
+    assert (keys.signer.seed, keys.units, keys.links) == (signer.seed, units, links)
+    assert sorted(path.name for path in folder.iterdir() if path.suffix != ".new") == NAMES
 
 
 def test_keys_are_never_overwritten(folder: Path) -> None:

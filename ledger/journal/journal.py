@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -141,11 +141,12 @@ class Journal:
         clock: Clock,
         accept_long_silence: bool = False,
         random_bytes: Callable[[int], bytes] = os.urandom,
+        read_signers: Callable[[], Sequence[Signer]] = tuple,
     ) -> None:
         self.engine = engine
         self.files = files
         self.random_bytes = random_bytes
-        self.publisher = Publisher(signer, guard, random_bytes)
+        self.publisher = Publisher(signer, guard, random_bytes, read_signers)
         self._turnstile = turnstile
         self._clock = clock
         self._stamps = Stamps(clock, accept_long_silence=accept_long_silence)

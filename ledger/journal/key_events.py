@@ -7,6 +7,7 @@ log_keys  one row a key: the sizes of the checkpoints that it must sign, and whe
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 from sqlalchemy import Boolean, Column, Connection, Integer, String, Table, delete, insert, select
@@ -127,7 +128,11 @@ def fold_keys(entries: Iterable[tuple[int, object]]) -> Keyring | None:
 
 def read_keyring(connection: Connection) -> Keyring | None:
     """The keyring as the derived table has it; None before the log is opened."""
-    rows = _KEYS.fetch(connection)
+    return _keyring_of(tuple(tuple(row) for row in _KEYS.fetch(connection)))
+
+
+@lru_cache(maxsize=8)  # the same few rows before every seal
+def _keyring_of(rows: tuple[tuple[Any, ...], ...]) -> Keyring | None:
     keys = tuple(LogKey(Verifier.parse(row[0]), row[1], row[2], bool(row[3])) for row in rows)
     return Keyring(keys) if keys else None
 

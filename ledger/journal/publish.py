@@ -1,7 +1,7 @@
 """Sealing and publishing: every published checkpoint ends with the stated status map, and is in the guard.
 
-Seal: append `status.stated/1`, sign, check our own signature, insert the checkpoint. Publish: after the commit,
-advance the guard. Only then is anything answered or served.
+Seal: append `status.stated/1`, sign with every key that the log itself demands at this size, check our own
+signatures, insert the checkpoint. Publish: after the commit, advance the guard. Only then is anything answered.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,13 +15,15 @@ from sqlalchemy import Connection
 
 from ledger.errors import LedgerError
 from ledger.journal.events import StatedMap, StatusStated
+from ledger.journal.key_events import read_keyring
 from ledger.journal.registry import KIND_OF, Recorded
 from ledger.journal.transaction import Draft, compose, read_map
 from ledger.log import store
 from ledger.log.canonical import encode
 from ledger.log.checkpoint import Checkpoint
-from ledger.log.guard import Guard, GuardDamaged, Guarded, GuardMissing, GuardMoved
-from ledger.log.note import Signer, open_note, sign_note, split_note
+from ledger.log.guard import Guard, Guarded, GuardMoved
+from ledger.log.keyring import Keyring
+from ledger.log.note import Signer, Verifier, sign_note, split_note
 from ledger.log.tiles import Edge
 from ledger.moments import format_moment, parse_moment
 
@@ -60,6 +62,16 @@ class ForeignCheckpoint(LedgerError):
     http_status = 503
 
 
+class SigningKeyMissing(LedgerError):
+    """The log demands a key whose private half is not in the folder of keys."""
+
+    message = (
+        "The log says that {key} must sign its checkpoints, and its private half is not in the folder of keys. "
+        "Nothing will be signed. Put the newest copy of that folder back; if the key is lost: lotproof log succeed."
+    )
+    http_status = 503
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """The checkpoint that an answer speaks for."""
@@ -74,9 +86,16 @@ class Standing:
 class Publisher:
     """Signs checkpoints and keeps the guard with them. Only the holder of the turn seals."""
 
-    def __init__(self, signer: Signer, guard: Guard, random_bytes: Callable[[int], bytes]) -> None:
-        self._signer = signer
-        self._verifier = signer.verifier
+    def __init__(
+        self,
+        signer: Signer,
+        guard: Guard,
+        random_bytes: Callable[[int], bytes],
+        read_signers: Callable[[], Sequence[Signer]] = tuple,
+    ) -> None:
+        self._first = signer.verifier  # of a log that is not yet opened
+        self._signers = {signer.verifier: signer}
+        self._read_signers = read_signers
         self._guard = guard
         self._random_bytes = random_bytes
         self._guarded = Guarded(0, None)
@@ -105,7 +124,7 @@ class Publisher:
         if note is None:
             self.edge, self.last_at, self._leaf, self._stated = Edge.empty(), None, b"", None
         elif note != self._prepared:
-            if not self._is_ours(note):
+            if not self._is_ours(connection, note):
                 raise ForeignCheckpoint(size=checkpoint_of(note).size)
             self._catch_up_edge(connection, checkpoint_of(note))
         self._prepared = note
@@ -139,7 +158,7 @@ class Publisher:
         store.append_entries(connection, start, rows)
         edge, full = self.edge.extend([leaf for leaf, _ in rows])
         store.append_tiles(connection, full)
-        note = self._sign(Checkpoint(self._signer.name, edge.size, edge.root()))
+        note = self._sign(self._keyring(connection), edge)
         store.append_checkpoint(connection, edge.size, note)
         # These move on only if the commit succeeds: `committed` takes them over.
         self._unpublished = note
@@ -173,7 +192,7 @@ class Publisher:
         try:
             guarded = self._guard.read()
             is_old = guarded.note != note and not self._catch_up_guard(connection, guarded, note)
-        except (GuardMissing, GuardDamaged):
+        except LedgerError:  # no guard, or no key to tell our own checkpoint by
             is_old = True  # nobody can tell whether a newer one was published
         cached = self._standing
         if cached is not None and cached.note == note and cached.is_old == is_old:
@@ -188,18 +207,41 @@ class Publisher:
         if guarded.size > checkpoint_of(note).size:
             # Another process may have published past our snapshot; then ours is merely a moment older.
             return _is_overtaken(connection, guarded)
-        if not _continues(connection, guarded) or not self._is_ours(note):
+        if not _continues(connection, guarded) or not self._is_ours(connection, note):
             return False
         self._advance(guarded, note)
         return True
 
-    def _is_ours(self, note: str) -> bool:
-        """Whether our key signed it: in the database stands what anybody with write access put there."""
+    def _is_ours(self, connection: Connection, note: str) -> bool:
+        """Whether all keys that must sign it did, and all of them are keys that we hold.
+
+        In the database stands what anybody with write access put there, the table of keys included.
+        Raises SigningKeyMissing for a key of the log whose private half is not here.
+        """
+        keyring = self._keyring(connection)
         try:
-            open_note(note, [self._verifier])
+            checkpoint = keyring.open(note)
         except LedgerError:
             return False
+        self._signers_of(keyring, checkpoint.size)
         return True
+
+    def _keyring(self, connection: Connection) -> Keyring:
+        """The keys of the log, those that this transaction changed included: a command's events are applied at once."""
+        return read_keyring(connection) or Keyring.begin(self._first)
+
+    def _signers_of(self, keyring: Keyring, size: int) -> list[Signer]:
+        """Who signs the checkpoint of this size. Raises SigningKeyMissing."""
+        wanted = keyring.at(size)
+        if any(key not in self._signers for key in wanted):
+            # The keys were changed since we read them, perhaps by another process: the folder has the new ones.
+            self._signers = {one.verifier: one for one in self._read_signers()} | self._signers
+        return [self._signer(key) for key in wanted]
+
+    def _signer(self, key: Verifier) -> Signer:
+        if key not in self._signers:
+            raise SigningKeyMissing(key=key.to_text())
+        return self._signers[key]
 
     def _advance(self, guarded: Guarded, note: str) -> None:
         """Advance the guard, unless it holds this checkpoint or a later one: then somebody was quicker."""
@@ -219,9 +261,12 @@ class Publisher:
             self._log_subject = f"log:{data['log']}"
         return self._log_subject
 
-    def _sign(self, checkpoint: Checkpoint) -> str:
-        note = sign_note(checkpoint.format(), self._signer)
-        open_note(note, [self._verifier])  # a signature that nobody can verify must not leave the house
+    def _sign(self, keyring: Keyring, edge: Edge) -> str:
+        """The checkpoint of this tree as it is published, signed by all that must. Raises SigningKeyMissing."""
+        signers = self._signers_of(keyring, edge.size)
+        checkpoint = Checkpoint(keyring.origin(edge.size), edge.size, edge.root())
+        note = sign_note(checkpoint.format(), *signers)
+        keyring.open(note)  # a signature that nobody can verify must not leave the house
         return note
 
 
