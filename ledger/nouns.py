@@ -1,6 +1,6 @@
 """Every noun, imported so that the registry is whole: a program that opens a ledger imports this module."""
 
-from ledger.recall import claim, map_check, order, recall
+from ledger.recall import claim, erasing, map_check, order, person, recall
 from ledger.trace import (
     batch,
     bill_of_materials,
@@ -18,10 +18,12 @@ __all__ = [
     "batch",
     "bill_of_materials",
     "claim",
+    "erasing",
     "map_check",
     "material_lot",
     "order",
     "party",
+    "person",
     "product",
     "quality",
     "recall",

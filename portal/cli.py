@@ -30,6 +30,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "trace": ("portal.cli_lists:trace", "From a lot forward to batches and countries."),
     "recall": ("portal.cli_nouns:recall", "Draft, approve, publish, widen, close, retract."),
     "claim": ("portal.cli_nouns:claim", "What buyers ask for, and what they were given."),
+    "person": ("portal.cli_persons:person", "Personal data: export, erase, how long it is kept."),
     "log": ("portal.cli_log:log", "What was recorded, and proofs of it for others."),
     "audit": ("ledger.cli_checks:audit", "Look for anything that was changed."),
     "verify": ("ledger.cli_checks:verify", "Check a proof or an export, without a database."),

@@ -19,7 +19,7 @@ from ledger.journal.opening import Ledger, open_ledger
 from ledger.settings import Settings
 from ledger.state import open_state
 from ledger.work import LeaseLost, done, failed, take
-from portal.chores import seal_if_quiet, sweep
+from portal.chores import keep_promises, seal_if_quiet, sweep
 from portal.jobs import HANDLERS, Bench, Handler
 from portal.processes import watch_parent, with_parent
 
@@ -27,6 +27,7 @@ assert nouns  # imported so that the registry is whole
 
 LOOK_EVERY_SECONDS = 1.0
 CHORES_EVERY = timedelta(minutes=1)
+PROMISES_EVERY = timedelta(days=1)
 
 
 class UnknownKind(LedgerError):
@@ -76,9 +77,13 @@ class Worker:
         self.handlers = handlers
         self.name = f"{socket.gethostname()}:{os.getpid()}:{new_id(os.urandom)}"
         self._chores_at = ledger.clock.now() - CHORES_EVERY
+        self._promises_at = ledger.clock.now() - PROMISES_EVERY
 
     def do_chores(self) -> None:
-        """Seal if it is time, and sweep, at most once a minute. What is refused is said and tried again later."""
+        """Seal if it is time and sweep, at most once a minute; destroy what has run out, once a day.
+
+        What is refused is said and tried again later.
+        """
         now = self.ledger.clock.now()
         if now - self._chores_at < CHORES_EVERY:
             return
@@ -86,6 +91,9 @@ class Worker:
         try:
             seal_if_quiet(self.ledger)
             sweep(self.ledger, now=now)
+            if now - self._promises_at >= PROMISES_EVERY:
+                keep_promises(self.ledger, now=now)
+                self._promises_at = now
         except LedgerError as error:
             click.echo(f"lotproof worker: {error}", err=True)
 

@@ -23,7 +23,7 @@ from ledger.log.merkle import leaf_hash
 from ledger.log.note import Signer
 from ledger.log.statement import rotate, succeed
 from ledger.quantities import Money, Quantity
-from ledger.recall import claim, recall
+from ledger.recall import claim, person, recall
 from ledger.trace import (
     batch,
     bill_of_materials,
@@ -221,6 +221,9 @@ EVENTS: tuple[Event, ...] = (
     claim.ClaimAccepted(claim=A, statement=""),
     claim.ClaimDeclined(claim=A, statement="Another product."),
     claim.ClaimSettled(claim=A, remedy="refund", amount=Money(3_490, "EUR"), replacement=None),
+    person.PersonErased(person=A, reason=TEXT),
+    person.PersonExpired(person=A, items=(person.ExpiredItem(B, "contact"), person.ExpiredItem(C, "payout"))),
+    person.RetentionSet(kind="payout", days=90, reason="A shorter time serves."),
 )
 BY_KIND = {KIND_OF[type(one)]: one for one in EVENTS}
 

@@ -210,4 +210,4 @@ def test_the_master_key_does_not_show_in_a_repr(vault: Vault) -> None:
 
 def test_migrating_gives_the_tables_that_the_module_declares(vault: Vault) -> None:
     assert schema(vault.engine) == declared_schema(METADATA)
-    assert sorted(schema(vault.engine)) == ["items", "persons"]
+    assert sorted(schema(vault.engine)) == ["accesses", "items", "persons", "vault_keys"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from ledger.journal.journal import By
 from ledger.journal.opening import Ledger
@@ -11,6 +12,7 @@ from ledger.recall.claim import ClaimOpened, OpenClaim
 from ledger.recall.errors import FormExpired
 from ledger.recall.links import claim_id_for, is_form_token
 from ledger.recall.recall import Remedy
+from ledger.recall.retention import Kind
 from ledger.trace.positions import Position
 from ledger.vault import Sealed
 
@@ -64,9 +66,14 @@ def _seal(
     ledger: Ledger, contact: Mapping[str, JSON], payout: Mapping[str, JSON] | None
 ) -> tuple[str, claims.Sealed, claims.Sealed | None]:
     now = ledger.clock.now()
-    first = ledger.vault.put(None, "contact", dict(contact), now=now)
-    second = ledger.vault.put(first.person, "payout", dict(payout), now=now) if payout is not None else None
+    first = _put(ledger, None, "contact", contact, now)
+    second = _put(ledger, first.person, "payout", payout, now) if payout is not None else None
     return first.person, _named(first), _named(second) if second else None
+
+
+def _put(ledger: Ledger, person: str | None, kind: Kind, value: Mapping[str, JSON], now: datetime) -> Sealed:
+    """Only kinds that have a rule of retention get in."""
+    return ledger.vault.put(person, kind, dict(value), now=now)
 
 
 def _named(sealed: Sealed) -> claims.Sealed:

@@ -125,3 +125,15 @@ class CannotReplaceWith(Refused):
     """The new unit is unknown or recalled itself."""
 
     message = "{serial} cannot be given as a replacement: {reason}"
+
+
+class UnknownPersonOrClaim(NotFound):
+    """No claim has this reference, and no claim is of such a person."""
+
+    message = "No claim has the reference “{person}”, and no person. A claim's reference stands on its page."
+
+
+class ErasedPerson(Refused):
+    """Everything that was held on the person was destroyed."""
+
+    message = "Person {person} was erased on {day}; nothing is written about them any more."

@@ -1,7 +1,5 @@
 """Claims: who asks for what, and what may be done about it. What is personal comes from the vault."""
 
-from collections.abc import Sequence
-
 from flask import Response, request
 from markupsafe import Markup
 from sqlalchemy import select
@@ -12,12 +10,13 @@ from ledger.recall.recall import recalls as recall_table
 from ledger.trace.batch import batches
 from ledger.trace.product import products
 from ledger.trace.unit import unit_at
-from portal.console.desk import ledger, snapshot, words
+from portal.console.desk import snapshot, words
 from portal.console.history import entries_about
 from portal.console.listing import table
 from portal.console.names import badge, isolated, link
 from portal.console.options import choice_label
 from portal.console.parties import TIMELINE
+from portal.console.persons import buyer_of
 from portal.console.record import TITLES
 from portal.console.shell import address, console, moment, page
 from portal.console.timeline import happenings
@@ -43,14 +42,6 @@ DOUBTS = {
     "no_serial": mark("No serial was given: only the batch is known. When in doubt, treat it as recalled."),
 }
 TO = {"accepted": "claim.accept", "settled": "claim.settle", "declined": "claim.decline"}
-LABELS = {
-    "name": mark("Buyer’s name"),
-    "email": mark("E-mail"),
-    "address": mark("Address"),
-    "account": mark("Account"),
-    "iban": mark("IBAN"),
-    "paypal": mark("PayPal"),
-}
 _ALL = (
     select(claim_table, products.c.name, batches.c.code)
     .join(products, products.c.id == claim_table.c.product)
@@ -110,6 +101,7 @@ def claim(subject_id: str) -> Response:
         .join(batches, batches.c.product == products.c.id)
         .where(batches.c.id == found.batch)
     ).one()
+    buyer = buyer_of(connection, found)
     unit = unit_at(connection, found.position)
     recalls = connection.execute(
         select(recall_table.c.id, recall_table.c.code)
@@ -128,27 +120,19 @@ def claim(subject_id: str) -> Response:
         recalls=[link(address("recall", subject_id=row.id), row.code, is_code=True) for row in recalls],
         remedy=choice_label(words(), found.remedy),
         opened=moment(found.opened_at),
-        people=_people(found),
-        actions=_actions(found),
+        buyer=buyer,
+        actions=_actions(found, is_erased=buyer.is_erased),
         timeline=happenings(entries_about(connection, f"claim:{found.id}", limit=TIMELINE).entries),
     )
 
 
-def _actions(found: Claim) -> list[tuple[str, str]]:
+def _actions(found: Claim, *, is_erased: bool) -> list[tuple[str, str]]:
     """(words, address) of each step that its standing allows, the likeliest last."""
-    return [
+    steps = [
         (words().text(TITLES[TO[step]]), address("record_form", name=TO[step]) + f"?claim={found.id}")
         for step in reversed(STEPS[found.standing])
     ]
-
-
-def _people(found: Claim) -> Sequence[tuple[str, str]]:
-    """What the buyer left, to reach and to pay them; read from the vault, never from the log."""
-    values = dict(ledger().vault.read(found.contact))
-    if found.payout is not None:
-        values |= ledger().vault.read(found.payout)
-    return [(_label(name), str(value)) for name, value in values.items() if value]
-
-
-def _label(name: str) -> str:
-    return words().text(LABELS[name]) if name in LABELS else name
+    if is_erased:
+        return steps
+    erase = address("record_form", name="person.erase") + f"?person={found.id}"
+    return [(words().text(TITLES["person.erase"]), erase), *steps]

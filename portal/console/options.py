@@ -45,6 +45,8 @@ CHOICES = {
     "settled": mark("settled"),
     "refund": mark("refund"),
     "replacement": mark("new unit"),
+    "contact": mark("Contact and address"),
+    "payout": mark("Account for the refund"),
     "yes": mark("Yes"),
     "no": mark("No"),
 }

@@ -1,8 +1,9 @@
-"""What the entries of recalls and claims say."""
+"""What the entries of recalls, claims and persons say."""
 
 from markupsafe import Markup
 
 from ledger.recall.claim import ClaimAccepted, ClaimDeclined, ClaimOpened, ClaimSettled
+from ledger.recall.person import PersonErased, PersonExpired, RetentionSet
 from ledger.recall.recall import (
     RecallApproved,
     RecallClosed,
@@ -12,7 +13,7 @@ from ledger.recall.recall import (
     RecallWidened,
     WideningDrafted,
 )
-from portal.console.names import isolated
+from portal.console.names import code, isolated
 from portal.console.options import choice_label
 from portal.console.sentences import MARKS, Say, says
 
@@ -27,6 +28,8 @@ MARKS.update(
         RecallRetracted: ("clear", "text-circle"),
         ClaimDeclined: ("person", "triangle"),
         ClaimSettled: ("done", "tick"),
+        PersonErased: ("clear", "text-circle"),
+        PersonExpired: ("clear", "text-circle"),
     }
 )
 
@@ -127,3 +130,33 @@ def _claim_settled(say: Say, event: ClaimSettled) -> Markup:
         return say.text("Claim {claim} settled: a new unit was given.", claim=claim)
     paid = isolated(say.words.money(event.amount.minor, event.amount.currency))
     return say.text("Claim {claim} settled: {amount} paid.", claim=claim, amount=paid)
+
+
+@says(PersonErased)
+def _person_erased(say: Say, event: PersonErased) -> Markup:
+    return say.text(
+        "Person {person} erased: what was kept on them is destroyed. {reason}",
+        person=code(event.person),
+        reason=isolated(event.reason),
+    )
+
+
+@says(PersonExpired)
+def _person_expired(say: Say, event: PersonExpired) -> Markup:
+    return say.plural(
+        "{count} value about person {person} destroyed: its time had run out.",
+        "{count} values about person {person} destroyed: their time had run out.",
+        len(event.items),
+        person=code(event.person),
+    )
+
+
+@says(RetentionSet)
+def _retention_set(say: Say, event: RetentionSet) -> Markup:
+    return say.plural(
+        "{kind} is kept for {count} day after a claim has ended. {reason}",
+        "{kind} is kept for {count} days after a claim has ended. {reason}",
+        event.days,
+        kind=choice_label(say.words, event.kind),
+        reason=isolated(event.reason),
+    )

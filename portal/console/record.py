@@ -10,8 +10,10 @@ from werkzeug import Response as AnyResponse
 
 from ledger.errors import LedgerError
 from ledger.journal.asking import answers_to, build, nested, questions
-from ledger.journal.journal import Receipt, SameKeyOtherRequest
+from ledger.journal.journal import By, Receipt, SameKeyOtherRequest
+from ledger.journal.opening import Ledger
 from ledger.journal.registry import COMMANDS, Command
+from ledger.recall.erasing import carry_out_erasure
 from ledger.trace.seller import DescribeSeller, get_seller
 from portal.console.desk import by, ledger, snapshot, words
 from portal.console.forms import (
@@ -30,7 +32,14 @@ from translations import Words, mark
 
 # Commands that nobody fills in a form for: each has a page of its own, or belongs to the installation.
 NOT_BY_FORM = frozenset(
-    {"log.open", "log.correct_clock", "unit.commission", "unit.commission_sets", "claim.open"}
+    {
+        "log.open",
+        "log.correct_clock",
+        "unit.commission",
+        "unit.commission_sets",
+        "claim.open",
+        "person.expire",
+    }
 )
 TITLES = {
     "party.register": mark("Register a party"),
@@ -56,6 +65,8 @@ TITLES = {
     "claim.accept": mark("Accept a claim"),
     "claim.decline": mark("Decline a claim"),
     "claim.settle": mark("Record that a remedy was given"),
+    "person.erase": mark("Erase a person"),
+    "retention.set": mark("Set how long personal data is kept"),
 }
 PARTS = (
     (
@@ -89,12 +100,16 @@ PARTS = (
             "claim.settle",
         ),
     ),
+    (mark("Personal data"), ("person.erase", "retention.set")),
     (mark("The company"), ("seller.describe",)),
 )
 
 
-# Each says what an order about a recall (its code) will do; registered by the recall's own pages.
+# Each says what an order about a recall (its code) or a person (a claim of theirs) will do; registered by the pages
+# of recalls and of claims.
 CONSEQUENCES: dict[str, Callable[[Connection, Words, str], str]] = {}
+# Commands that are more than an entry, and how each is carried out.
+CARRIED_OUT: dict[str, Callable[[Ledger, Any, By], Receipt]] = {"person.erase": carry_out_erasure}
 
 
 def title_of(command: Command[Any]) -> str:
@@ -139,13 +154,19 @@ def record(name: str) -> AnyResponse:
     if consequence_of(name, answers) != request.form.get(CONFIRMED, ""):
         return _show(command, answers, token)  # nobody has seen yet what this will do, or it has changed
     try:
-        receipt = ledger().journal.write(command, build(command.request, answers), by(token))
+        receipt = _carry_out(command, build(command.request, answers), by(token))
     except SameKeyOtherRequest:
         return _show(command, answers, secrets.token_urlsafe(16), status=409, found=[_sent_before()])
     except LedgerError as error:
         found = problems_of(words(), error, answers)
         return _show(command, answers, token, status=error.http_status, found=found)
     return go_to(_made_by(command, receipt), receipt.entries[0].index)
+
+
+def _carry_out(command: Command[Any], asked: Any, who: By) -> Receipt:
+    """Record it, and do what belongs to it besides."""
+    own = CARRIED_OUT.get(command.name)
+    return own(ledger(), asked, who) if own else ledger().journal.write(command, asked, who)
 
 
 def _show(
@@ -174,8 +195,8 @@ def _show(
 def consequence_of(name: str, answers: Mapping[str, object]) -> str:
     """What will happen, in numbers, where an order reaches the public; "" for all others."""
     said = CONSEQUENCES.get(name)
-    recall = answers.get("recall")
-    return said(snapshot(), words(), recall) if said and isinstance(recall, str) and recall else ""
+    about = answers.get("recall") or answers.get("person")
+    return said(snapshot(), words(), about) if said and isinstance(about, str) and about else ""
 
 
 def summary_of(command: Command[Any]) -> str:
