@@ -1,5 +1,6 @@
 """Every noun, imported so that the registry is whole: a program that opens a ledger imports this module."""
 
+from ledger.journal import key_changes
 from ledger.recall import claim, erasing, map_check, order, person, recall
 from ledger.trace import (
     batch,
@@ -19,6 +20,7 @@ __all__ = [
     "bill_of_materials",
     "claim",
     "erasing",
+    "key_changes",
     "map_check",
     "material_lot",
     "order",

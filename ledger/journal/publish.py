@@ -4,7 +4,7 @@ Seal: append `status.stated/1`, sign with every key that the log itself demands 
 signatures, insert the checkpoint. Publish: after the commit, advance the guard. Only then is anything answered.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -96,6 +96,7 @@ class Publisher:
         self._first = signer.verifier  # of a log that is not yet opened
         self._signers = {signer.verifier: signer}
         self._read_signers = read_signers
+        self._accepted: frozenset[Verifier] = frozenset()
         self._guard = guard
         self._random_bytes = random_bytes
         self._guarded = Guarded(0, None)
@@ -108,6 +109,10 @@ class Publisher:
         self.last_at: datetime | None = None
         self._stated: StatusStated | None = None  # what the last checkpoint's last entry says
         self._sealed: tuple[str | None, Edge, bytes, datetime | None, StatusStated | None]
+
+    def accept(self, keys: Iterable[Verifier]) -> None:
+        """Go on from checkpoints of these keys although their private halves may be lost: for a succession alone."""
+        self._accepted = frozenset(keys)
 
     def prepare(self, connection: Connection) -> None:
         """Bring the edge up to the database, under the lock, and refuse to go on from a wrong place.
@@ -223,7 +228,8 @@ class Publisher:
             checkpoint = keyring.open(note)
         except LedgerError:
             return False
-        self._signers_of(keyring, checkpoint.size)
+        if not self._accepted.issuperset(keyring.at(checkpoint.size)):
+            self._signers_of(keyring, checkpoint.size)
         return True
 
     def _keyring(self, connection: Connection) -> Keyring:

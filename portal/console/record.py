@@ -35,6 +35,9 @@ NOT_BY_FORM = frozenset(
     {
         "log.open",
         "log.correct_clock",
+        "log.retire_key",
+        "log.rotate_key",
+        "log.succeed",
         "unit.commission",
         "unit.commission_sets",
         "claim.open",
