@@ -249,7 +249,7 @@ class Vault:
         new, count = replace(self, master=new_master), 0
         with writing(self.engine) as connection:
             for table, name in ((persons, persons.c.id), (vault_keys, vault_keys.c.name)):
-                for owner, wrapped in connection.execute(select(name, table.c.wrapped_key)).tuples().all():
+                for owner, wrapped in connection.execute(select(name, table.c.wrapped_key)).all():
                     again = new._wrap(owner, self.unwrap(owner, wrapped))
                     connection.execute(update(table).where(name == owner).values(wrapped_key=again))
                     count += 1

@@ -37,7 +37,7 @@ class Access:
 def add_accesses(connection: Connection, key: bytes, read: Sequence[Access]) -> None:
     """Write these readings down, under the vault's write lock."""
     newest = select(accesses.c.number, accesses.c.mac).order_by(accesses.c.number.desc()).limit(1)
-    number, mac = connection.execute(newest).tuples().first() or (0, b"")
+    number, mac = connection.execute(newest).first() or (0, b"")
     rows = []
     for one in read:
         number += 1
@@ -59,8 +59,8 @@ def list_accesses(connection: Connection, person: str) -> list[Access]:
 def broken_accesses(connection: Connection, key: bytes) -> Iterator[tuple[int, str]]:
     """(number, what is wrong) of each row that is not as it was written, or does not follow the one before."""
     expected, previous = 1, b""
-    for row in connection.execute(_AS_STORED).mappings():
-        stored = dict(row)
+    for row in connection.execute(_AS_STORED):
+        stored = dict(zip(_FIELDS, row, strict=True))
         number, mac = stored["number"], stored.pop("mac")
         if number != expected:
             yield number, f"rows {expected} to {number - 1} are missing before it"
@@ -69,9 +69,10 @@ def broken_accesses(connection: Connection, key: bytes) -> Iterator[tuple[int, s
         expected, previous = number + 1, mac
 
 
+_FIELDS = ("number", "at", "actor", "person", "item", "kind", "purpose", "mac")
 # The time as text: what was changed may be none.
 _AS_STORED = select(
-    *(type_coerce(one, String).label("at") if one is accesses.c.at else one for one in accesses.columns)
+    *(type_coerce(accesses.c[name], String) if name == "at" else accesses.c[name] for name in _FIELDS)
 ).order_by(accesses.c.number)
 
 

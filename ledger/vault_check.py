@@ -58,10 +58,10 @@ def _decoded(stored: bytes) -> str:
 
 
 def _keys(vault: Vault, connection: Connection) -> Iterator[VaultProblem]:
-    for owner, wrapped in connection.execute(select(persons.c.id, persons.c.wrapped_key)).tuples():
+    for owner, wrapped in connection.execute(select(persons.c.id, persons.c.wrapped_key)):
         if not _unwraps(vault, owner, wrapped):
             yield VaultProblem("persons", owner, "the master key does not open this person's key")
-    for name, wrapped in connection.execute(select(vault_keys.c.name, vault_keys.c.wrapped_key)).tuples():
+    for name, wrapped in connection.execute(select(vault_keys.c.name, vault_keys.c.wrapped_key)):
         if not _unwraps(vault, name, wrapped):
             yield VaultProblem("vault_keys", name, "the master key does not open this key")
 
@@ -77,7 +77,7 @@ def _items(vault: Vault, connection: Connection) -> Iterator[VaultProblem]:
     lost = select(items.c.id, items.c.person).where(
         ~select(persons.c.id).where(persons.c.id == items.c.person).exists()
     )
-    for item, person in connection.execute(lost).tuples():
+    for item, person in connection.execute(lost):
         yield VaultProblem("items", item, f"there is no person {person} whose key would open it")
 
 

@@ -3,16 +3,19 @@
 import hashlib
 import hmac
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 
-from ledger.database import writing
-from ledger.log.canonical import JSON, NotCanonical
+from ledger.database import reading, writing
+from ledger.log.canonical import JSON, NotCanonical, encode
 from ledger.vault import (
     METADATA,
     ItemDamaged,
@@ -25,7 +28,9 @@ from ledger.vault import (
     persons,
     verify_commitment,
 )
+from ledger.vault_check import check_vault
 from tests.test_ledger_state import declared_schema, schema
+from tests.world import ADA
 
 MASTER = bytes(range(32))
 NOW = datetime(2025, 11, 3, 10, 15, 30, 123_000, tzinfo=UTC)
@@ -202,6 +207,147 @@ def test_what_is_swept_is_overwritten_in_the_file(tmp_path: Path) -> None:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     vault.engine.dispose()
     assert ciphertext[:64] not in (tmp_path / "vault.db").read_bytes()
+
+
+def test_the_time_of_an_item_is_vouched_for(vault: Vault) -> None:
+    sealed = vault.put(None, "contact", WHO, now=NOW)
+    with writing(vault.engine) as connection:
+        connection.execute(update(items).values(created_at=NOW + timedelta(days=1)))
+    with pytest.raises(ItemDamaged, match=sealed.item):
+        vault.read(sealed.item)
+
+
+def test_an_item_from_before_times_were_vouched_for_still_opens(vault: Vault) -> None:
+    sealed = vault.put(None, "contact", WHO, now=NOW)
+    nonce, body = bytes(12), bytes(32) + encode(WHO)
+    with writing(vault.engine) as connection:
+        wrapped = connection.scalars(select(persons.c.wrapped_key)).one()
+        key = vault.unwrap(sealed.person, wrapped)
+        bound = encode({"item": sealed.item, "kind": "contact", "person": sealed.person})
+        ciphertext = AESGCM(key).encrypt(nonce, body, bound)
+        connection.execute(update(items).values(nonce=nonce, ciphertext=ciphertext))
+    assert vault.read(sealed.item) == WHO
+
+
+def test_no_nonce_is_used_twice_under_a_persons_key(tmp_path: Path) -> None:
+    counted = iter(range(1_000_000))
+
+    def stuck(size: int) -> bytes:
+        """A source of chance that gives other ids each time, and the same nonce for ever."""
+        return bytes(size) if size == 12 else hashlib.shake_256(str(next(counted)).encode()).digest(size)
+
+    vault = replace(open_vault(tmp_path / "vault.db", MASTER), random_bytes=stuck)
+    first = vault.put(None, "contact", WHO, now=NOW)
+    with pytest.raises(IntegrityError):
+        vault.put(first.person, "contact", WHO, now=NOW)
+    assert vault.items_of(first.person) == [first.item]
+    vault.engine.dispose()
+
+
+# --- erasing
+
+
+def test_erasing_destroys_all_items_of_a_person_and_of_no_other(vault: Vault) -> None:
+    first = vault.put(None, "contact", WHO, now=NOW)
+    second = vault.put(first.person, "payout", WHO, now=NOW)
+    other = vault.put(None, "contact", WHO, now=NOW)
+    assert vault.erase([first.person]) == 1
+    for gone in (first, second):
+        with pytest.raises(UnknownItem):
+            vault.read(gone.item)
+    assert vault.read(other.item) == WHO
+    assert vault.erase([first.person, "2222222222222222"]) == 0
+
+
+def test_nothing_is_put_about_a_person_who_was_erased(vault: Vault) -> None:
+    sealed = vault.put(None, "contact", WHO, now=NOW)
+    vault.erase([sealed.person])
+    with pytest.raises(UnknownPerson):
+        vault.put(sealed.person, "contact", WHO, now=NOW)
+
+
+def test_forgetting_an_item_leaves_the_others_and_the_last_one_takes_the_person(vault: Vault) -> None:
+    first = vault.put(None, "contact", WHO, now=NOW)
+    second = vault.put(first.person, "payout", {"account": "1"}, now=NOW)
+    assert vault.forget([first.item, "2222222222222222"]) == 1
+    assert vault.read(second.item) == {"account": "1"}
+    assert vault.forget([first.item, second.item]) == 1
+    with pytest.raises(UnknownPerson):
+        vault.put(first.person, "contact", WHO, now=NOW)
+
+
+def test_thousands_are_erased_at_once(vault: Vault) -> None:
+    made = [vault.put(None, "contact", WHO, now=NOW).person for _ in range(3)]
+    assert vault.erase([*made, *(f"{number:016d}" for number in range(2_000))]) == 3
+
+
+@pytest.mark.parametrize("how", ["erase", "forget"])
+def test_what_is_destroyed_is_overwritten_in_every_file_of_the_vault(tmp_path: Path, how: str) -> None:
+    vault = open_vault(tmp_path / "vault.db", MASTER)
+    sealed = vault.put(None, "contact", {"note": "x" * 5_000}, now=NOW)  # over several pages
+    rows = select(items.c.ciphertext, items.c.nonce, persons.c.wrapped_key).join(persons)
+    with vault.engine.connect() as connection:
+        ciphertext, nonce, wrapped = connection.execute(rows).one()
+    secrets = [nonce, wrapped, *(ciphertext[start : start + 64] for start in (0, 2_000, 4_900))]
+    assert all(secret in bytes_below(tmp_path) for secret in secrets)
+    vault.erase([sealed.person]) if how == "erase" else vault.forget([sealed.item])
+    assert not any(secret in bytes_below(tmp_path) for secret in secrets)
+    vault.engine.dispose()
+    assert not any(secret in bytes_below(tmp_path) for secret in secrets)
+
+
+def test_what_a_reader_keeps_in_the_log_of_writes_goes_at_the_next_scrubbing(tmp_path: Path) -> None:
+    vault = open_vault(tmp_path / "vault.db", MASTER)
+    sealed = vault.put(None, "contact", WHO, now=NOW)
+    with reading(vault.engine) as connection:
+        [wrapped] = connection.scalars(select(persons.c.wrapped_key))
+        vault.erase([sealed.person])  # returns, though it could not empty the log of writes
+        assert wrapped in bytes_below(tmp_path)
+        assert not vault.scrub()
+    assert vault.scrub()
+    assert wrapped not in bytes_below(tmp_path)
+    vault.engine.dispose()
+
+
+def bytes_below(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+# --- another master key
+
+
+def test_another_master_key_opens_everything_and_the_old_one_nothing(vault: Vault, tmp_path: Path) -> None:
+    sealed = vault.put(None, "contact", WHO, now=NOW)
+    vault.put(None, "contact", WHO, now=NOW)
+    vault.read_as([sealed.item], actor=ADA, purpose="claim", now=NOW)
+    with reading(vault.engine) as connection:
+        before = list(connection.scalars(select(persons.c.wrapped_key)))
+    assert vault.rewrap(bytes(32)) == 3  # two persons and the key of the accesses
+    assert not any(wrapped in bytes_below(tmp_path) for wrapped in before)
+    with pytest.raises(WrongMasterKey):
+        vault.read(sealed.item)
+    again = open_vault(tmp_path / "vault.db", bytes(32))
+    assert again.read(sealed.item) == WHO
+    assert again.read_as([sealed.item], actor=ADA, purpose="claim", now=NOW)[sealed.item].value == WHO
+    assert list(check_vault(again)) == []
+    again.engine.dispose()
+
+
+def test_a_key_that_does_not_open_stops_the_change_of_master_keys_whole(vault: Vault, tmp_path: Path) -> None:
+    for _ in range(3):
+        vault.put(None, "contact", WHO, now=NOW)
+    with writing(vault.engine) as connection:
+        last = connection.scalars(select(persons.c.id).order_by(persons.c.id.desc())).first()
+        connection.execute(update(persons).where(persons.c.id == last).values(wrapped_key=bytes(60)))
+    before = stored(vault)
+    with pytest.raises(WrongMasterKey, match=str(last)):
+        vault.rewrap(bytes(32))
+    assert stored(vault) == before
+
+
+def stored(vault: Vault) -> list[tuple[object, ...]]:
+    with reading(vault.engine) as connection:
+        return [tuple(row) for row in connection.execute(select(persons).order_by(persons.c.id))]
 
 
 def test_the_master_key_does_not_show_in_a_repr(vault: Vault) -> None:

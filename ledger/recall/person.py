@@ -206,7 +206,7 @@ def erased_at(connection: Connection, person: str) -> datetime | None:
 def expired_of(connection: Connection, person: str) -> Mapping[str, datetime]:
     """When each item of a person that ran out was destroyed."""
     query = select(expired_items.c.item, expired_items.c.expired_at).where(expired_items.c.person == person)
-    return dict(connection.execute(query).tuples().all())
+    return dict(connection.execute(query).all())
 
 
 def refuse_erased(connection: Connection, person: str) -> None:
