@@ -37,7 +37,7 @@ from sqlalchemy import (
     update,
 )
 
-from ledger.database import BUSY_TIMEOUT_MS, connect, migrate, reading, writing
+from ledger.database import connect, migrate, reading, writing
 from ledger.errors import LedgerError, NotFound
 from ledger.identifiers import new_id
 from ledger.location import Location
@@ -234,11 +234,12 @@ class Vault:
         if self.engine.dialect.name != "sqlite":
             return True
         with self.engine.connect() as connection:
+            patience = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
             connection.exec_driver_sql(f"PRAGMA busy_timeout = {SCRUB_PATIENCE_MS}")
             try:
                 busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one()
             finally:
-                connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {patience}")
         return not busy
 
     def rewrap(self, new_master: bytes) -> int:
