@@ -42,6 +42,8 @@ def test_a_signed_note_is_read_as_it_was_signed() -> None:
         "\ufeff\n  " + NOTE.replace("\n", " \n   "),
         NOTE.replace("\n\n", "\n"),
         NOTE.replace("— ", "- "),
+        NOTE.replace("/log ", "/log\n"),
+        NOTE[:-9] + "\n" + NOTE[-9:],
         NOTE.replace("— ", "--"),
         NOTE.replace("— ", "– "),
         NOTE.encode().decode("cp1252"),

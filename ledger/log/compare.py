@@ -29,7 +29,7 @@ Verdict = Literal["contained", "behind", "rewritten"]
 
 FEWEST_DIGITS = 8  # 32 bits: enough against a slip of the pen; the whole root is 64
 _SHORT = re.compile(r"(?:(\S+)\s+)?([1-9][0-9]{0,18})\s+([0-9A-Fa-f][0-9A-Fa-f\s.\-]*)")
-_DASH = re.compile(r"^(?:—|–|-{1,2}|â€”)\s*(?=\S+\s+[A-Za-z0-9+/]{8,}=*\s*$)")
+_DASH = re.compile(r"(?:—|–|-{1,2}|â€”)\s*(?=\S)")
 
 
 class NotKept(LedgerError):
@@ -78,9 +78,13 @@ def parse_kept(text: str) -> Kept:
 def tidied(text: str) -> str:
     """A note as it was signed, from one whose line ends, margins or dashes were spoiled on the way."""
     lines = [line.strip() for line in text.replace("\ufeff", "").strip().splitlines()]
-    head, signatures = lines[:3], [line for line in lines[3:] if line]
-    dashed = [_DASH.sub("— ", line) for line in signatures]
-    return "\n".join([*head, "", *dashed, ""])
+    signatures: list[str] = []
+    for line in filter(None, lines[3:]):
+        if _DASH.match(line) or not signatures:
+            signatures.append(_DASH.sub("— ", line, count=1))
+        else:  # a narrow column broke it: behind the name there is a space, within base64 none
+            signatures[-1] += line if signatures[-1].count(" ") > 1 else f" {line}"
+    return "\n".join([*lines[:3], "", *signatures, ""])
 
 
 def _parse_short(text: str) -> Kept:

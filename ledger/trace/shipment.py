@@ -9,13 +9,14 @@ from msgspec import Meta, Struct
 from sqlalchemy import Column, Connection, Date, Index, Integer, String, Table, func, select
 
 from ledger.database import insert_into
-from ledger.errors import Refused
+from ledger.errors import NotFound, Refused
 from ledger.journal.fields import Code, Country, Positive, ask
 from ledger.journal.registry import Event, Noun, Recorded, Request, State, command
 from ledger.journal.transaction import Tx
-from ledger.trace.batch import Batch, get_batch
+from ledger.trace.batch import Batch, batches, get_batch
 from ledger.trace.material_lot import refuse_future
 from ledger.trace.party import TRACE
+from ledger.trace.product import products
 from ledger.trace.quality import hold_on
 
 shipments = Table(
@@ -57,6 +58,12 @@ class NotThatMany(Refused):
     """More would leave than was made."""
 
     message = "Batch {batch} has {left} units that were not shipped; {wanted} is more than that."
+
+
+class UnknownShipment(NotFound):
+    """No shipment has this code."""
+
+    message = "No shipment has the code “{code}”."
 
 
 class NotMadeYet(Refused):
@@ -206,3 +213,33 @@ def list_shipments(connection: Connection) -> list[Shipment]:
     """All of them, newest first."""
     rows = connection.execute(select(shipments).order_by(shipments.c.recorded.desc()))
     return [Shipment(*row) for row in rows]
+
+
+def find_shipment(connection: Connection, code: str) -> Shipment:
+    """The shipment with this code. Raises UnknownShipment."""
+    row = connection.execute(select(shipments).where(shipments.c.code == code)).first()
+    if row is None:
+        raise UnknownShipment(code=code)
+    return Shipment(*row)
+
+
+@dataclass(frozen=True, slots=True)
+class ShipmentLine:
+    """One line of a shipment, with the names that a paper prints."""
+
+    batch: str
+    batch_code: str
+    product_name: str
+    quantity: int
+
+
+def lines_of(connection: Connection, shipment_id: str) -> list[ShipmentLine]:
+    """What a shipment (its id) holds, in the order in which it was recorded."""
+    rows = connection.execute(
+        select(shipment_lines.c.batch, batches.c.code, products.c.name, shipment_lines.c.quantity)
+        .join(batches, batches.c.id == shipment_lines.c.batch)
+        .join(products, products.c.id == batches.c.product)
+        .where(shipment_lines.c.shipment == shipment_id)
+        .order_by(shipment_lines.c.line)
+    )
+    return [ShipmentLine(*row) for row in rows]

@@ -3,18 +3,17 @@
 from flask import Response, abort
 from sqlalchemy import func, select
 
-from ledger.trace.batch import batches
-from ledger.trace.product import products
-from ledger.trace.shipment import shipment_lines
+from ledger.trace.shipment import lines_of, shipment_lines
 from ledger.trace.shipment import shipments as shipment_table
-from portal.console.desk import snapshot, words
+from portal.console.desk import house, ledger, snapshot, words
 from portal.console.history import entries_about
 from portal.console.listing import before, list_page, table
 from portal.console.names import isolated, link
 from portal.console.parties import TIMELINE
 from portal.console.reads import listed
-from portal.console.shell import address, console, page
+from portal.console.shell import address, console, moment, page
 from portal.console.timeline import happenings
+from portal.papers import paper_of
 from translations import mark
 
 HEADS = (
@@ -58,22 +57,17 @@ def shipments() -> Response:
 
 @console.get("/shipments/<subject_id>")
 def shipment(subject_id: str) -> Response:
-    """One shipment: its lines, and every entry about it."""
+    """One shipment: its lines, and every entry about it. Printed, it is the packing list, with a checkpoint."""
     connection = snapshot()
     row = connection.execute(select(shipment_table).where(shipment_table.c.id == subject_id)).first()
     if row is None:
         abort(404)
-    lines = connection.execute(
-        select(shipment_lines, batches.c.code, products.c.name)
-        .join(batches, batches.c.id == shipment_lines.c.batch)
-        .join(products, products.c.id == batches.c.product)
-        .where(shipment_lines.c.shipment == row.id)
-        .order_by(shipment_lines.c.line)
-    ).all()
+    lines = lines_of(connection, row.id)
+    standing = ledger().journal.standing(connection)
     goods = [
         (
-            link(address("batch", subject_id=line.batch), line.code, is_code=True),
-            isolated(line.name),
+            link(address("batch", subject_id=line.batch), line.batch_code, is_code=True),
+            isolated(line.product_name),
             words().number(line.quantity),
         )
         for line in lines
@@ -84,5 +78,8 @@ def shipment(subject_id: str) -> Response:
         shipment=row,
         goods=table(LINE_HEADS, goods),
         units=words().number(sum(line.quantity for line in lines)),
+        sender=house().operator,
+        printed=moment(standing.as_of),
+        paper=paper_of(standing),
         timeline=happenings(entries_about(connection, f"shipment:{row.id}", limit=TIMELINE).entries),
     )
