@@ -1,6 +1,6 @@
 """Every noun, imported so that the registry is whole: a program that opens a ledger imports this module."""
 
-from ledger.journal import key_changes
+from ledger.journal import key_changes, master_key
 from ledger.recall import claim, erasing, map_check, order, person, recall
 from ledger.trace import (
     batch,
@@ -22,6 +22,7 @@ __all__ = [
     "erasing",
     "key_changes",
     "map_check",
+    "master_key",
     "material_lot",
     "order",
     "party",

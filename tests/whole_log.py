@@ -2,10 +2,10 @@
 
 from ledger.database import reading
 from ledger.journal.events import LogOpened, StatusStated
+from ledger.journal.key_events import fold_keys, read_keyring
 from ledger.journal.opening import Ledger
 from ledger.journal.registry import MapChange, decode
 from ledger.log import store
-from ledger.log.checkpoint import open_checkpoint
 from ledger.log.entry import NO_PREVIOUS, Entry, parse_entry
 from ledger.log.merkle import leaf_hash, root
 
@@ -41,8 +41,12 @@ def assert_published(
 ) -> None:
     """Every checkpoint has one root, ends with the stated map of that moment, and the guard holds the last."""
     stated = maps_after(entries)
+    keyring = fold_keys((index, decode(one.kind, one.data)) for index, one in enumerate(entries))
+    assert keyring is not None
+    with reading(ledger.engine) as connection:
+        assert read_keyring(connection) == keyring
     for size, note in checkpoints:
-        point = open_checkpoint(note, ledger.keys.signer.verifier)
+        point = keyring.open(note)
         assert (point.size, point.root) == (size, root(leaves[:size]))
         last = decode(entries[size - 1].kind, entries[size - 1].data)
         assert isinstance(last, StatusStated), f"entry {size - 1} closes a checkpoint"

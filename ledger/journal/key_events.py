@@ -1,16 +1,18 @@
-"""The log's keys as entries tell them: five events, one derived table, and the keyring that follows from them.
+"""The log's keys as entries tell them: five events, two derived tables, and the keyring that follows from them.
 
-log_keys  one row a key: the sizes of the checkpoints that it must sign, and whether a statement leads to it
+log_keys              one row a key: the sizes of the checkpoints that it must sign, the statement that brought it in
+master_key_rotations  when the master key was replaced: nothing of the key, so that its deadline can be shown
 
 `keyring_after` is the rule itself, for whoever goes through the entries (an audit, a check of an export);
 `read_keyring` is what the table says, for the process that writes. Both come to the same, or an audit says so.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
 
-from sqlalchemy import Boolean, Column, Connection, Integer, String, Table, delete, insert, select
+from sqlalchemy import Boolean, Column, Connection, Integer, String, Table, Text, delete, func, insert, select
 
 from ledger.database import Prepared
 from ledger.errors import LedgerError
@@ -20,6 +22,7 @@ from ledger.log.checkpoint import Checkpoint
 from ledger.log.keyring import KeyChangeRefused, Keyring, LogKey
 from ledger.log.note import Verifier
 from ledger.log.statement import Rotation, Succession, open_rotation, open_succession
+from ledger.moments import Moment
 
 GuardState = Literal["behind", "damaged", "foreign", "missing"]
 
@@ -33,9 +36,16 @@ log_keys = Table(
     Column("first_size", Integer, nullable=False),
     Column("last_size", Integer),
     Column("is_vouched", Boolean, nullable=False),
+    Column("statement", Text),
+)
+master_key_rotations = Table(
+    "master_key_rotations",
+    DERIVED,
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("at", Moment, nullable=False),
 )
 
-LOG_KEYS = Noun("log_keys", version=1, tables=(log_keys,))
+LOG_KEYS = Noun("log_keys", version=1, tables=(log_keys, master_key_rotations))
 
 _KEYS = Prepared(
     select(log_keys.c.vkey, log_keys.c.first_size, log_keys.c.last_size, log_keys.c.is_vouched).order_by(
@@ -131,6 +141,18 @@ def read_keyring(connection: Connection) -> Keyring | None:
     return _keyring_of(tuple(tuple(row) for row in _KEYS.fetch(connection)))
 
 
+def read_statements(connection: Connection) -> dict[str, str]:
+    """By vkey, the statement that brought each key in; the first key has none."""
+    rows = select(log_keys.c.vkey, log_keys.c.statement).where(log_keys.c.statement.is_not(None))
+    return {row.vkey: row.statement for row in connection.execute(rows.order_by(log_keys.c.place))}
+
+
+def last_master_rotation(connection: Connection) -> datetime | None:
+    """When the master key was replaced last; None where it is the first one still."""
+    found: datetime | None = connection.scalar(select(func.max(master_key_rotations.c.at)))
+    return found
+
+
 @lru_cache(maxsize=8)  # the same few rows before every seal
 def _keyring_of(rows: tuple[tuple[Any, ...], ...]) -> Keyring | None:
     keys = tuple(LogKey(Verifier.parse(row[0]), row[1], row[2], bool(row[3])) for row in rows)
@@ -190,31 +212,40 @@ def _root(text: str) -> bytes:
 @LOG_KEYS.observes
 def apply_keys(state: State, recorded: Sequence[Recorded[Any]]) -> None:
     """Keep the keyring. An entry that cannot follow changes nothing here: an audit says what is wrong with it."""
-    changes = [
-        one for one in recorded if isinstance(one.event, LogOpened | KeyRotated | KeyRetired | LogSucceeded)
-    ]
+    changes = [one for one in recorded if type(one.event) in _CHANGES]
     if not changes:
         return
-    keyring = read_keyring(state.connection)
+    keyring, statements = read_keyring(state.connection), read_statements(state.connection)
     for one in changes:
         try:
             keyring = keyring_after(keyring, one.index, one.event)
         except KeyChangeRefused:
             continue
-    _write(state.connection, keyring)
+        if keyring is not None and isinstance(one.event, KeyRotated | LogSucceeded):
+            statements[keyring.newest.verifier.to_text()] = one.event.statement
+    state.connection.execute(delete(log_keys))
+    if keyring is not None:
+        state.connection.execute(insert(log_keys), _rows(keyring, statements))
 
 
-def _write(connection: Connection, keyring: Keyring | None) -> None:
-    connection.execute(delete(log_keys))
-    rows = [
+@LOG_KEYS.applies(MasterKeyRotated)
+def apply_master_rotations(state: State, recorded: Sequence[Recorded[MasterKeyRotated]]) -> None:
+    rows = [{"position": one.index, "at": one.at} for one in recorded]
+    state.connection.execute(insert(master_key_rotations), rows)
+
+
+_CHANGES = frozenset({LogOpened, KeyRotated, KeyRetired, LogSucceeded})
+
+
+def _rows(keyring: Keyring, statements: dict[str, str]) -> list[dict[str, object]]:
+    return [
         {
             "place": place,
             "vkey": key.verifier.to_text(),
             "first_size": key.first_size,
             "last_size": key.last_size,
             "is_vouched": key.is_vouched,
+            "statement": statements.get(key.verifier.to_text()),
         }
-        for place, key in enumerate(keyring.keys if keyring else ())
+        for place, key in enumerate(keyring.keys)
     ]
-    if rows:
-        connection.execute(insert(log_keys), rows)

@@ -38,6 +38,7 @@ NOT_BY_FORM = frozenset(
         "log.retire_key",
         "log.rotate_key",
         "log.succeed",
+        "master_key.rotate",
         "unit.commission",
         "unit.commission_sets",
         "claim.open",

@@ -15,4 +15,10 @@ def upgrade() -> None:
         sa.Column("first_size", sa.Integer, nullable=False),
         sa.Column("last_size", sa.Integer),
         sa.Column("is_vouched", sa.Boolean, nullable=False),
+        sa.Column("statement", sa.Text),
+    )
+    op.create_table(
+        "master_key_rotations",
+        sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("at", sa.String(24), nullable=False),
     )
