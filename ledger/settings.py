@@ -96,12 +96,13 @@ class DataFolderTooOpen(LedgerError):
     message = "Others on this machine may read {path}. Close it first: chmod 700 {path}"
 
 
-class _Fixed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Fixed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """settings.json."""
 
     host: str
     log_entries: LogEntries
     origin: str
+    mirror_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ class Settings:
     master_key_file: Path | None = None  # None: `keys/master.key`
     database_url: str | None = field(default=None, repr=False)  # None: files; it may hold a password
     owner_url: str | None = field(default=None, repr=False)  # None: one role owns and runs
+    mirror_of: str | None = None  # the key of a log that is only copied here; None: a ledger of our own
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -140,6 +142,7 @@ class Settings:
             master_key_file=Path(master_key_file).expanduser().absolute() if master_key_file else None,
             database_url=_database_url("LOTPROOF_DATABASE_URL", environ),
             owner_url=_database_url("LOTPROOF_OWNER_URL", environ),
+            mirror_of=fixed.mirror_of if fixed else None,
         )
         settings._refuse_conflict(fixed)
         return settings
@@ -167,7 +170,7 @@ class Settings:
     @property
     def has_ledger(self) -> bool:
         """Whether somebody made a ledger here. Raises DatabaseUnreachable."""
-        return exists(self.ledger_db)
+        return exists(self.ledger_db, "log_entries")
 
     def as_owner(self) -> "Settings":
         """The same for the role that owns the tables, where there is one of its own."""
@@ -211,7 +214,9 @@ class Settings:
         Raises SettingsConflict where they were fixed otherwise.
         """
         self.prepare()
-        fixed = _Fixed(host=self.host, log_entries=self.log_entries, origin=self.origin)
+        fixed = _Fixed(
+            host=self.host, log_entries=self.log_entries, origin=self.origin, mirror_of=self.mirror_of
+        )
         try:
             write_new(self.settings_json, msgspec.json.format(msgspec.json.encode(fixed), indent=2) + b"\n")
         except FileExistsError:

@@ -59,6 +59,25 @@ class SystemClock:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+class DatabaseClock:
+    """The clock of the database's server, so that entries of several machines have one: read whenever a group of
+    commands holds the lock, and carried on in between by this machine's uptime.
+    """
+
+    def __init__(self, moment: datetime) -> None:
+        self.set(moment)
+
+    def set(self, moment: datetime) -> None:
+        """Take over what the server's clock says this moment."""
+        self._moment, self._since = moment, self.uptime()
+
+    def now(self) -> datetime:
+        return self._moment + timedelta(seconds=self.uptime() - self._since)
+
+    def uptime(self) -> float:
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 @dataclass
 class SetClock:
     """A clock that somebody sets: for the demo's story and for tests. Its uptime goes with it."""

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import CheckConstraint, Column, Integer, MetaData, String, Table
-from sqlalchemy.dialects.sqlite import insert as upsert
 
+from ledger.database import upsert_rows
 from ledger.journal.registry import Event, MapChange, Noun, Recorded, State
 from ledger.log.entry import SUBJECT
 from ledger.log.merkle import leaf_hash
@@ -91,36 +91,29 @@ class ClockCorrected(Event, frozen=True):
     reason: str
 
 
-_PUT_HEAD = upsert(subject_heads)
-_PUT_HEAD = _PUT_HEAD.on_conflict_do_update(
-    index_elements=["subject"], set_={"last": _PUT_HEAD.excluded.last}
-)
-_PUT_MAP = upsert(status_map)
-_PUT_MAP = _PUT_MAP.on_conflict_do_update(
-    index_elements=["only"],
-    set_={name: _PUT_MAP.excluded[name] for name in ("version", "root", "leaves")},
-)
-_PUT_REQUEST = upsert(requests)
-_PUT_REQUEST = _PUT_REQUEST.on_conflict_do_update(  # a request whose entries a rebuild's chunk cut in two
-    index_elements=["key"],
-    set_={"count": _PUT_REQUEST.excluded.first + _PUT_REQUEST.excluded.count - requests.c.first},
-)
+_REPLACE_HEAD = (("last", "excluded.last"),)
+_REPLACE_MAP = tuple((name, f"excluded.{name}") for name in ("version", "root", "leaves"))
+# A request whose entries a rebuild's chunk cut in two.
+_ADD_TO_REQUEST = (("count", 'excluded."first" + excluded."count" - requests."first"'),)
 
 
 @LINKS.observes
 def apply_links(state: State, recorded: Sequence[Recorded[Any]]) -> None:
     """Keep heads and requests for a run of entries."""
     heads: dict[str, int] = {}
-    answered: dict[str, dict[str, object]] = {}
+    answered: dict[str, tuple[str, str, int, int]] = {}
     for one in recorded:
         for subject in one.subjects:
             heads[subject] = one.index
         if one.request is not None:
             _count(answered, one.request, one.index)
     if heads:
-        state.connection.execute(_PUT_HEAD, [{"subject": s, "last": i} for s, i in heads.items()])
+        upsert_rows(
+            state.connection, subject_heads, list(heads.items()), key="subject", replaced=_REPLACE_HEAD
+        )
     if answered:
-        state.connection.execute(_PUT_REQUEST, list(answered.values()))
+        rows = list(answered.values())
+        upsert_rows(state.connection, requests, rows, key="key", replaced=_ADD_TO_REQUEST)
 
 
 @STATUS_MAP.observes
@@ -129,24 +122,22 @@ def apply_map(state: State, recorded: Sequence[Recorded[Any]]) -> None:
     for one in recorded:
         stated = _map_after(one.event)
         if stated is not None:
-            state.connection.execute(_PUT_MAP, {"only": 1, **stated})
+            row = (1, stated.version, stated.root, stated.leaves)
+            upsert_rows(state.connection, status_map, [row], key="only", replaced=_REPLACE_MAP)
 
 
-def _count(answered: dict[str, dict[str, object]], request: tuple[str, str], index: int) -> None:
+def _count(answered: dict[str, tuple[str, str, int, int]], request: tuple[str, str], index: int) -> None:
+    """Add an entry to its request's row: key, body, first index, count."""
     key, body = request
-    if key in answered:
-        answered[key]["count"] = index - int(str(answered[key]["first"])) + 1
-    else:
-        answered[key] = {"key": key, "body": body, "first": index, "count": 1}
+    first = answered[key][2] if key in answered else index
+    answered[key] = (key, answered[key][1] if key in answered else body, first, index - first + 1)
 
 
-def _map_after(event: Event) -> dict[str, object] | None:
+def _map_after(event: Event) -> StatedMap | None:
     changed = getattr(event, "map", None)
     if isinstance(changed, MapChange):
-        return {"version": changed.previous + 1, "root": changed.root, "leaves": changed.leaves}
-    if isinstance(event, LogOpened):
-        return {"version": event.map.version, "root": event.map.root, "leaves": event.map.leaves}
-    return None
+        return StatedMap(version=changed.previous + 1, root=changed.root, leaves=changed.leaves)
+    return event.map if isinstance(event, LogOpened) else None
 
 
 def is_subject(text: str) -> bool:

@@ -19,10 +19,10 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Connection, Engine
 
-from ledger.database import TransactionLost, reading, savepoint, writing
+from ledger.database import TransactionLost, locked_at, reading, savepoint, writing
 from ledger.errors import LedgerError, Refused
 from ledger.files import Files
-from ledger.journal.clock import Clock, ClockBehind, Stamps
+from ledger.journal.clock import Clock, ClockBehind, DatabaseClock, Stamps
 from ledger.journal.events import LINKS
 from ledger.journal.projections import refuse_outdated
 from ledger.journal.publish import Publisher, Standing
@@ -35,7 +35,7 @@ from ledger.journal.transaction import (
     find_request,
     request_digests,
 )
-from ledger.journal.turnstile import Turnstile
+from ledger.journal.turnstile import OpenGate, Turnstile
 from ledger.log import store
 from ledger.log.canonical import encode
 from ledger.log.guard import Guard
@@ -137,7 +137,7 @@ class Journal:
         signer: Signer,
         guard: Guard,
         files: Files,
-        turnstile: Turnstile,
+        turnstile: Turnstile | OpenGate,
         clock: Clock,
         accept_long_silence: bool = False,
         random_bytes: Callable[[int], bytes] = os.urandom,
@@ -258,6 +258,7 @@ class Journal:
         receipts: list[tuple[_Waiting, Receipt]] = []
         with self._turnstile.turn():
             with writing(self.engine) as connection:
+                self._set_clock(connection)
                 self.publisher.prepare(connection)
                 sealing = _Group(self.publisher.edge.size, self.publisher.last_at)
                 for one in self._arrivals(group):
@@ -303,6 +304,12 @@ class Journal:
         if one.digests is not None:
             group.answered[one.digests[0]] = (one.digests[1], receipt)
         return receipt
+
+    def _set_clock(self, connection: Connection) -> None:
+        """By the server's, as it was once the lock was held: an entry's time must not be from before its turn."""
+        moment = locked_at(connection)
+        if moment is not None and isinstance(self._clock, DatabaseClock):
+            self._clock.set(moment)
 
     def _stamp(self, command: Command[Any], group: _Group) -> datetime:
         try:

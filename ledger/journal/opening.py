@@ -7,10 +7,11 @@ from typing import Annotated, TypeVar
 from msgspec import Meta
 from sqlalchemy import Engine
 
-from ledger.database import connect, migrate, writing
+from ledger.database import connect, is_postgresql, migrate, server_time, writing
 from ledger.errors import LedgerError, Refused
 from ledger.files import Files
-from ledger.journal.clock import Clock, SystemClock
+from ledger.installing import make_databases
+from ledger.journal.clock import Clock, DatabaseClock, SystemClock
 from ledger.journal.events import FIRST_MAP_ROOT, ClockCorrected, LogOpened, StatedMap
 from ledger.journal.fields import Prose, ask
 from ledger.journal.journal import By, Journal, read_recorded
@@ -18,7 +19,7 @@ from ledger.journal.projections import note_versions
 from ledger.journal.publish import SEALER
 from ledger.journal.registry import NOUNS, Request, command
 from ledger.journal.transaction import Tx
-from ledger.journal.turnstile import Turnstile
+from ledger.journal.turnstile import OpenGate, Turnstile
 from ledger.keys import Keys
 from ledger.log.guard import Guard
 from ledger.settings import Settings
@@ -33,11 +34,29 @@ class AlreadyThere(Refused):
     message = "There is a ledger in {folder} already. Choose another folder with LOTPROOF_DATA."
 
 
+class DatabaseTaken(Refused):
+    """The database holds a log, made with other keys."""
+
+    message = (
+        "There is a log in {database} already. Choose another database with LOTPROOF_DATABASE_URL. If it is what an "
+        "init left that broke off, remove it: DROP SCHEMA ledger, state, vault CASCADE."
+    )
+
+
 class NothingThere(LedgerError):
     """There is no ledger to open."""
 
     message = "There is no ledger in {folder}. Make one with: lotproof init."
     http_status = 503
+
+
+class MirrorIsReadOnly(Refused):
+    """Somebody else's log stands here as a copy, without its keys."""
+
+    message = (
+        "{folder} is a mirror of {origin}: it can be read, and nothing is recorded or served from it. To bring it up "
+        "to date: lotproof log import DIR. To show it to others, serve the files that lotproof log export DIR writes."
+    )
 
 
 class OpenLog(Request, frozen=True):
@@ -120,15 +139,19 @@ def create_ledger(settings: Settings, *, demo: bool = False, clock: Clock | None
     """Make an empty ledger in an empty folder and open it. Raises AlreadyThere."""
     settings.prepare()
     if settings.has_ledger:
-        raise AlreadyThere(folder=settings.data)
+        raise (
+            DatabaseTaken(database=settings.ledger_db)
+            if settings.database_url
+            else AlreadyThere(folder=settings.data)
+        )
     Keys.create(settings.keys, settings.origin, master_key_file=settings.master_key_file)
     Guard(settings.guard).create()
+    make_databases(settings)
     engine = connect(settings.ledger_db)
-    migrate(engine, "lotproof")
     with writing(engine) as connection:
         note_versions(connection, tuple(NOUNS.values()))
     engine.dispose()
-    ledger = _open(settings, clock or SystemClock(), accept_long_silence=False)
+    ledger = _open(settings, clock, accept_long_silence=False)
     vkey = ledger.keys.signer.verifier.to_text()
     ledger.journal.write(open_log, OpenLog(demo=demo, origin=settings.origin, vkey=vkey), By(SEALER))
     return ledger
@@ -144,11 +167,13 @@ def open_ledger(
     """Open the ledger that the settings point at, and publish what a crash left unpublished.
 
     `guard` stands in for the one in the folder of data, where that one is to be replaced.
-    Raises NothingThere, RebuildNeeded, and what stands in the way of reading keys or guard.
+    Raises NothingThere, MirrorIsReadOnly, RebuildNeeded, and what stands in the way of reading keys or guard.
     """
+    if settings.mirror_of is not None:
+        raise MirrorIsReadOnly(folder=settings.data, origin=settings.origin)
     if not settings.has_ledger:
         raise NothingThere(folder=settings.data)
-    ledger = _open(settings, clock or SystemClock(), accept_long_silence=accept_long_silence, guard=guard)
+    ledger = _open(settings, clock, accept_long_silence=accept_long_silence, guard=guard)
     try:
         ledger.journal.recover()
         for step in WHEN_OPENED:
@@ -160,10 +185,11 @@ def open_ledger(
 
 
 def _open(
-    settings: Settings, clock: Clock, *, accept_long_silence: bool, guard: Guard | None = None
+    settings: Settings, clock: Clock | None, *, accept_long_silence: bool, guard: Guard | None = None
 ) -> Ledger:
     engine = connect(settings.ledger_db)
     migrate(engine, "lotproof")
+    clock = clock or _clock_of(engine)
     keys = Keys.open(settings.keys, master_key_file=settings.master_key_file)
     files = Files(settings.files)
     guard = guard or Guard(settings.guard)
@@ -173,9 +199,13 @@ def _open(
         read_signers=keys.signers,
         guard=guard,
         files=files,
-        turnstile=Turnstile(settings.data),
+        turnstile=OpenGate() if is_postgresql(engine) else Turnstile(settings.data),
         clock=clock,
         accept_long_silence=accept_long_silence,
     )
     vault = open_vault(settings.vault_db, keys.master)
     return Ledger(settings, engine, keys, guard, files, vault, clock, journal)
+
+
+def _clock_of(engine: Engine) -> Clock:
+    return DatabaseClock(server_time(engine)) if is_postgresql(engine) else SystemClock()

@@ -3,10 +3,10 @@
 import sqlalchemy as sa
 from alembic import op
 
+from ledger.migrations.environment import protect
+
 revision = "0001"
 down_revision = None
-
-LOG_TABLES = ("log_entries", "log_tiles", "log_checkpoints")
 
 
 def upgrade() -> None:
@@ -28,12 +28,7 @@ def upgrade() -> None:
         sa.Column("size", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("note", sa.Text, nullable=False),
     )
-    for table in LOG_TABLES:
-        for act in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER {table}_no_{act.lower()} BEFORE {act} ON {table} "
-                "BEGIN SELECT RAISE(ABORT, 'rows of the log are only ever inserted'); END"
-            )
+    protect("log_entries", "log_tiles", "log_checkpoints")
     op.create_table(
         "subject_heads",
         sa.Column("subject", sa.String, primary_key=True),
@@ -48,7 +43,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "status_map",
-        sa.Column("only", sa.Integer, sa.CheckConstraint("only = 1"), primary_key=True),
+        sa.Column("only", sa.Integer, sa.CheckConstraint("only = 1"), primary_key=True, autoincrement=False),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("root", sa.String(64), nullable=False),
         sa.Column("leaves", sa.Integer, nullable=False),

@@ -10,7 +10,7 @@ down_revision = None
 def upgrade() -> None:
     op.create_table(
         "work",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", sa.Integer, sa.Identity(), primary_key=True),
         sa.Column("kind", sa.String, nullable=False),
         sa.Column("dedupe", sa.String, nullable=False),
         sa.Column("payload", sa.Text, nullable=False),

@@ -1,0 +1,222 @@
+"""Transactions on either database: begun, ended, undone in part, and given up when a server hangs up."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
+
+from ledger.errors import LedgerError
+from ledger.postgresql import Postgresql
+from ledger.sqlite import Sqlite
+
+_KINDS: dict[str, Sqlite | Postgresql] = {"sqlite": Sqlite(), "postgresql": Postgresql()}
+
+
+class DatabaseUnreachable(LedgerError):
+    """The server does not answer, or does not let us in."""
+
+    message = (
+        "The database does not let us in ({reason}). Check that its server runs, and LOTPROOF_DATABASE_URL; "
+        "then try again."
+    )
+    http_status = 503
+
+
+class ConnectionLost(LedgerError):
+    """The server hung up in the middle. Before COMMIT nothing is recorded; of a COMMIT nobody can tell."""
+
+    message = (
+        "The connection to the database broke, and nobody can tell whether this was recorded. Send the same again: "
+        "what is recorded already is not recorded twice."
+    )
+    http_status = 503
+
+
+class TransactionLost(RuntimeError):
+    """The database undid the whole transaction, not one statement: after a full disk or a failed read."""
+
+
+def is_postgresql(where: Engine | Connection) -> bool:
+    """Whether a server keeps the queue of writers, the clock and the roles."""
+    return where.dialect.name == "postgresql"
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection whose reads all see one snapshot."""
+    with _begun(engine, writes=False) as connection:
+        try:
+            yield connection
+        finally:
+            _end(connection)
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A connection inside a write transaction, committed at the end, rolled back if the block raises.
+
+    Raises ConnectionLost where a server hung up: then also of a COMMIT nobody can tell.
+    """
+    with _begun(engine, writes=True) as connection:
+        try:
+            yield connection
+        except BaseException:
+            _end(connection)
+            raise
+        _say(connection, "COMMIT")
+
+
+def locked_at(connection: Connection) -> datetime | None:
+    """The server's time when this write transaction got its lock; None where this machine's clock serves."""
+    moment: datetime | None = connection.info.get("locked_at")
+    return moment
+
+
+class Snapshot:
+    """Reads that all see one moment, on a connection that each thread keeps: for the page that must be quick.
+
+    A pool's check-out and return cost as much as three look-ups. Not to be nested within a thread.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._kept = threading.local()
+
+    def __enter__(self) -> Connection:
+        connection: Connection | None = getattr(self._kept, "connection", None)
+        if connection is not None and _try_to_begin(connection, writes=False):
+            return connection
+        connection = self._kept.connection = _begin(self._engine, writes=False)
+        return connection
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        connection: Connection = self._kept.connection
+        _end(connection)
+        if _is_broken(connection):
+            self._kept.connection = None
+            _drop(connection)
+        if isinstance(error, Exception):
+            _raise_explained(connection, error)
+
+
+@contextmanager
+def savepoint(connection: Connection) -> Iterator[None]:
+    """A part of a transaction that is undone alone if the block raises.
+
+    Raises TransactionLost where the database undid the whole: what followed would commit bit by bit.
+    """
+    _say(connection, "SAVEPOINT command")
+    try:
+        yield
+    except BaseException as error:
+        if not _is_begun(connection):
+            raise TransactionLost(str(error)) from error
+        _say(connection, "ROLLBACK TO command")
+        _say(connection, "RELEASE command")
+        raise
+    _say(connection, "RELEASE command")
+
+
+@contextmanager
+def _begun(engine: Engine, *, writes: bool) -> Iterator[Connection]:
+    """A connection in a transaction. A broken one does not go back to the pool; errors are explained."""
+    connection = _begin(engine, writes=writes)
+    try:
+        yield connection
+    except Exception as error:
+        _raise_explained(connection, error)
+        raise
+    finally:
+        if _is_broken(connection):
+            _drop(connection)
+        else:
+            connection.close()
+
+
+def _begin(engine: Engine, *, writes: bool) -> Connection:
+    connection = open_connection(engine)
+    if _try_to_begin(connection, writes=writes):
+        return connection
+    # The server was started anew: whatever the pool keeps is as dead as this one. Nothing was done yet.
+    engine.dispose()
+    connection = open_connection(engine)
+    if _try_to_begin(connection, writes=writes):
+        return connection
+    raise ConnectionLost()
+
+
+def _try_to_begin(connection: Connection, *, writes: bool) -> bool:
+    """Begin, or drop the connection and give False where the server hung up since it was last used."""
+    kind, driver = _kind(connection), _driver(connection)
+    try:
+        if writes:
+            connection.info["locked_at"] = kind.begin_writing(driver)
+        else:
+            kind.begin_reading(driver)
+    except Exception as error:
+        if kind.is_broken(driver):
+            _drop(connection)
+            return False
+        _end(connection)
+        connection.close()
+        _raise_explained(connection, error)
+        raise
+    return True
+
+
+def open_connection(engine: Engine) -> Connection:
+    """A connection of the pool. Raises DatabaseUnreachable."""
+    try:
+        return engine.connect()
+    except OperationalError as error:
+        raise DatabaseUnreachable(reason=str(error.orig).strip()) from error
+
+
+def _end(connection: Connection) -> None:
+    """Roll back, where there is still something to roll back."""
+    if not connection.invalidated and _is_begun(connection):
+        _say(connection, "ROLLBACK")
+
+
+def _drop(connection: Connection) -> None:
+    """Close a connection whose server hung up, so that nobody gets it from the pool."""
+    if not connection.invalidated:
+        connection.invalidate()
+    connection.close()
+
+
+def _raise_explained(connection: Connection, error: Exception) -> None:
+    """Raise what the caller can understand, for errors that have such a form."""
+    if _is_broken(connection) and not isinstance(error, ConnectionLost):
+        raise ConnectionLost() from error
+    explained = _kind(connection).explain(error)
+    if explained is not None:
+        raise explained from error
+
+
+def _is_broken(connection: Connection) -> bool:
+    if connection.closed:
+        return False
+    return connection.invalidated or _kind(connection).is_broken(_driver(connection))
+
+
+def _kind(connection: Connection) -> Sqlite | Postgresql:
+    return _KINDS[connection.dialect.name]
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.driver_connection
+
+
+def _say(connection: Connection, sql: str) -> None:
+    """Run a statement without parameters or result straight on the driver's connection."""
+    _kind(connection).say(_driver(connection), sql)
+
+
+def _is_begun(connection: Connection) -> bool:
+    """Whether a transaction is under way."""
+    return not connection.invalidated and _kind(connection).is_begun(_driver(connection))
