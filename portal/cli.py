@@ -32,7 +32,8 @@ GROUPS: dict[str, tuple[str, str]] = {
     "claim": ("portal.cli_nouns:claim", "What buyers ask for, and what they were given."),
     "person": ("portal.cli_persons:person", "Personal data: export, erase, how long it is kept."),
     "log": ("portal.cli_log:log", "What was recorded, and proofs of it for others."),
-    "audit": ("ledger.cli_checks:audit", "Look for anything that was changed."),
+    "keys": ("ledger.cli_keys:keys", "The log's keys and the master key: list, replace."),
+    "audit": ("ledger.cli_audit:audit", "Look for anything that was changed."),
     "verify": ("ledger.cli_checks:verify", "Check a proof or an export, without a database."),
     "rebuild": ("ledger.cli:rebuild", "Make the derived tables anew from the log."),
 }
