@@ -4,11 +4,11 @@ Exit codes: 0 done, 1 a finding, 2 wrong usage, 3 refused. Imports little, so th
 """
 
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, storage_error
 
 FINDING, USAGE, REFUSED = 1, 2, 3
 JSON_KEY = "lotproof.json"
@@ -16,15 +16,27 @@ BAD_REQUEST = 400  # what was asked makes no request: the same as wrong usage
 
 
 class Group(click.Group):
-    """A group whose commands may raise LedgerError: said on standard error (as JSON where asked), exit 3."""
+    """A group whose commands may raise LedgerError: said on standard error (as JSON where asked), exit 3.
+
+    So is what the disk refuses; a mistake of ours goes on as it is.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; turn what it refuses into an exit code."""
         try:
             return super().invoke(ctx)
         except LedgerError as error:
-            say_refused(error, as_json=bool(ctx.meta.get(JSON_KEY)))
-            ctx.exit(USAGE if error.http_status == BAD_REQUEST else REFUSED)
+            _refuse(ctx, error)
+        except Exception as error:
+            refused = storage_error(error)
+            if refused is None:
+                raise
+            _refuse(ctx, refused)
+
+
+def _refuse(ctx: click.Context, error: LedgerError) -> NoReturn:
+    say_refused(error, as_json=bool(ctx.meta.get(JSON_KEY)))
+    ctx.exit(USAGE if error.http_status == BAD_REQUEST else REFUSED)
 
 
 def say_refused(error: LedgerError, *, as_json: bool) -> None:

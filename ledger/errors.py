@@ -5,6 +5,7 @@ An error's class is what went wrong, its facts are the parameters, and `message`
 not a LedgerError: it crashes. Tampering is a Finding: it is reported.
 """
 
+import errno
 from typing import ClassVar
 
 
@@ -32,3 +33,49 @@ class Refused(LedgerError):
     """The request is well formed, and the state of things forbids it."""
 
     http_status = 409
+
+
+class DiskRefused(LedgerError):
+    """The disk, or what stands between it and us, did not do what was asked."""
+
+    message = (
+        "The disk did not do what was asked of it ({reason}). What was confirmed before is safe; whether this was "
+        "recorded is not known. Make room or look at the disk, then send the same again under the same key: it is "
+        "recorded only once."
+    )
+    http_status = 503
+
+
+class DatabaseDamaged(LedgerError):
+    """A database's file is not what SQLite wrote."""
+
+    message = (
+        "A database file is damaged ({reason}). Stop every process, keep the damaged files as they are, "
+        "and put the newest backup back; lotproof audit names what is wrong."
+    )
+    http_status = 503
+
+
+_ERRNOS = frozenset(
+    {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+    | {errno.EMFILE, errno.ENFILE}
+)
+# SQLite, "Result and Error Codes".
+_REFUSING = {"SQLITE_READONLY": 8, "SQLITE_IOERR": 10, "SQLITE_FULL": 13, "SQLITE_CANTOPEN": 14}
+_DAMAGED = {"SQLITE_CORRUPT": 11, "SQLITE_NOTADB": 26}
+
+
+def storage_error(error: BaseException) -> LedgerError | None:
+    """What the disk did, where that is what `error` comes from; None for anything else, a mistake of ours above all.
+
+    SQLAlchemy wraps what SQLite says, and we what it undid: the cause is looked for behind both.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+        if code in _DAMAGED.values():
+            return DatabaseDamaged(reason=cause)
+        if code in _REFUSING.values() or (isinstance(cause, OSError) and cause.errno in _ERRNOS):
+            return DiskRefused(reason=cause)
+        cause = cause.__cause__
+    return None
