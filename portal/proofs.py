@@ -11,10 +11,12 @@ from flask import Blueprint, Response, current_app, request
 from sqlalchemy import Connection, Engine
 
 from ledger.database import reading
+from ledger.journal.key_events import read_statements
 from ledger.journal.opening import Ledger
 from ledger.journal.publish import Standing
 from ledger.log.checkpoint import parse_decimal
 from ledger.log.directory import read_bundle
+from ledger.log.key_list import format_key_list
 from ledger.log.proving import prove_entry
 from ledger.log.store import read_tile
 from ledger.log.tiles import TILE_WIDTH, MalformedPath, Tile, TileCache, parse_entries_path, parse_path
@@ -27,6 +29,7 @@ proofs = Blueprint("proofs", __name__, url_prefix="/log")
 TEXT = "text/plain; charset=utf-8"
 BYTES = "application/octet-stream"
 SHORTLY = "public, max-age=5"  # a new checkpoint may come with every group of writes
+WHILE = "public, max-age=300"  # keys change once a year, and after a break-in that is soon enough
 FOR_EVER = "public, max-age=31536000, immutable"
 FOR_ONE_READER = "private, max-age=31536000, immutable"
 NOT_HERE = "The log has nothing here, or has not published it yet.\n"
@@ -67,9 +70,19 @@ def checkpoint() -> Response:
 
 @proofs.get("/vkey")
 def vkey() -> Response:
-    """The key that checkpoints are signed with. Whoever wants to be sure gets it by another way."""
-    key = _house().ledger.keys.signer.verifier.to_text()
-    return _answer(f"{key}\n".encode(), TEXT, "public, max-age=3600")
+    """The newest key that checkpoints are signed with. Whoever wants to be sure gets it by another way."""
+    with _published() as (connection, _standing):
+        key = _house().ledger.journal.publisher.keyring(connection).newest.verifier
+    return _answer(f"{key.to_text()}\n".encode(), TEXT, WHILE)
+
+
+@proofs.get("/keys")
+def keys() -> Response:
+    """All keys that the log ever had, with the signed statements that lead from each to the next."""
+    with _published() as (connection, _standing):
+        keyring = _house().ledger.journal.publisher.keyring(connection)
+        text = format_key_list(keyring, read_statements(connection))
+    return _answer(text.encode(), TEXT, WHILE)
 
 
 @proofs.get("/tile/<path:where>")

@@ -163,7 +163,7 @@ class Publisher:
         store.append_entries(connection, start, rows)
         edge, full = self.edge.extend([leaf for leaf, _ in rows])
         store.append_tiles(connection, full)
-        note = self._sign(self._keyring(connection), edge)
+        note = self._sign(self.keyring(connection), edge)
         store.append_checkpoint(connection, edge.size, note)
         # These move on only if the commit succeeds: `committed` takes them over.
         self._unpublished = note
@@ -223,7 +223,7 @@ class Publisher:
         In the database stands what anybody with write access put there, the table of keys included.
         Raises SigningKeyMissing for a key of the log whose private half is not here.
         """
-        keyring = self._keyring(connection)
+        keyring = self.keyring(connection)
         try:
             checkpoint = keyring.open(note)
         except LedgerError:
@@ -232,7 +232,7 @@ class Publisher:
             self._signers_of(keyring, checkpoint.size)
         return True
 
-    def _keyring(self, connection: Connection) -> Keyring:
+    def keyring(self, connection: Connection) -> Keyring:
         """The keys of the log, those that this transaction changed included: a command's events are applied at once."""
         return read_keyring(connection) or Keyring.begin(self._first)
 

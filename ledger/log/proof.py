@@ -24,6 +24,7 @@ from ledger.log.checkpoint import (
     open_checkpoint,
     parse_decimal,
 )
+from ledger.log.keyring import Keyring
 from ledger.log.merkle import HASH_BYTES, InvalidProof, verify_inclusion
 from ledger.log.note import MalformedNote, UntrustedNote, Verifier, decode_base64, split_note
 
@@ -85,17 +86,23 @@ class TlogProof:
             raise MalformedProof(reason=str(error)) from error
 
 
-def verify(proof: TlogProof, leaf_hash: bytes, verifier: Verifier) -> Checkpoint:
-    """The signed checkpoint of the log `verifier` under which `leaf_hash` stands at `proof.index`.
+def verify(proof: TlogProof, leaf_hash: bytes, trusted: Verifier | Keyring) -> Checkpoint:
+    """The signed checkpoint of the log under which `leaf_hash` stands at `proof.index`.
 
+    `trusted` is the one key that somebody knows, or all keys of the log, which ask for more (`Keyring.open`).
     Raises InvalidProof. `proof.extra` is not looked at.
     """
     try:
-        checkpoint = open_checkpoint(proof.checkpoint_note, verifier)
+        checkpoint = open_signed(proof.checkpoint_note, trusted)
     except (MalformedNote, UntrustedNote, MalformedCheckpoint) as error:
         raise InvalidProof(reason=str(error).removesuffix(".")) from error
     verify_inclusion(leaf_hash, proof.index, checkpoint.size, proof.hashes, checkpoint.root)
     return checkpoint
+
+
+def open_signed(note: str, trusted: Verifier | Keyring) -> Checkpoint:
+    """The checkpoint in a note, signed as `trusted` asks for. Raises as `open_checkpoint`."""
+    return trusted.open(note) if isinstance(trusted, Keyring) else open_checkpoint(note, trusted)
 
 
 def _take(lines: list[str], prefix: str) -> str | None:

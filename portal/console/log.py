@@ -121,19 +121,19 @@ def prove(connection: Connection, standing: Standing, index: int, *, extra: byte
 
 
 def check(connection: Connection, standing: Standing, index: int, body: bytes) -> Checked:
-    """Makes the proof and verifies it against the bytes, as a stranger would who knows only the key."""
+    """Makes the proof and verifies it against the bytes, as a stranger would who knows only the keys."""
     proof = prove(connection, standing, index)
-    verifier = ledger().keys.signer.verifier
+    keyring = ledger().journal.publisher.keyring(connection)
     failed = ""
     try:
-        verify(proof, leaf_hash(body), verifier)
+        verify(proof, leaf_hash(body), keyring)
     except InvalidProof as error:
         failed = str(error.facts["reason"])
     return Checked(
         size=words().number(standing.size),
         as_of=moment(standing.as_of),
         hashes=len(proof.hashes),
-        key=verifier.name,
+        key=keyring.newest.verifier.name,
         failed=failed,
     )
 
