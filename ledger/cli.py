@@ -14,15 +14,16 @@ from ledger import nouns
 from ledger.cli_support import Group, json_option, opened_ledger, table, to_json
 from ledger.database import connect, migrate, reading
 from ledger.files import Files
+from ledger.journal.carrying import copy_files
 from ledger.journal.events import is_subject, subject_heads
 from ledger.journal.journal import NoSuchEntry
 from ledger.journal.opening import NothingThere
 from ledger.journal.projections import rebuild as rebuild_tables
 from ledger.journal.registry import NOUNS
 from ledger.journal.turnstile import Turnstile
-from ledger.keys import Keys
 from ledger.log import store
 from ledger.log.directory import export as export_log
+from ledger.log.layout import FILES
 from ledger.log.proving import prove_entry
 from ledger.settings import Settings
 
@@ -69,7 +70,7 @@ def show(index: int | None, subject: str | None, last: int, as_json: bool) -> No
 def prove(index: int, out: Path | None, as_json: bool) -> None:
     """Make the proof that entry INDEX stands in the published log. It holds the entry: whoever gets it can read it."""
     with opened_ledger() as ledger, reading(ledger.engine) as connection:
-        standing = ledger.journal.standing(connection)
+        standing = ledger.standing(connection)
         if index >= standing.size:
             raise NoSuchEntry(index=index, size=standing.size)
         text = prove_entry(connection, index, standing.note, with_entry=True).format()
@@ -87,27 +88,35 @@ def prove(index: int, out: Path | None, as_json: bool) -> None:
 @json_option
 def vkey(as_json: bool) -> None:
     """Show the key that others check the log's signatures with."""
-    settings = _settings()
-    keys = Keys.open(settings.keys, master_key_file=settings.master_key_file)
-    text = keys.signer.verifier.to_text()
-    click.echo(to_json({"origin": settings.origin, "vkey": text}) if as_json else text)
+    with opened_ledger() as ledger, reading(ledger.engine) as connection:
+        text = ledger.vkey(connection)
+    click.echo(to_json({"origin": ledger.settings.origin, "vkey": text}) if as_json else text)
 
 
 @log.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR")
+@click.option("--files", "with_files", is_flag=True, help="Also copy the files that entries name.")
+@click.option("--check", is_flag=True, help="Compare what an older export left, and write what differs.")
 @json_option
-def export(folder: Path, as_json: bool) -> None:
-    """Write the published log as files into DIR, with every entry: whoever gets them can read and check all of it."""
+def export(folder: Path, with_files: bool, check: bool, as_json: bool) -> None:
+    """Write the published log as files into DIR, with every entry: whoever gets them can read and check all of it.
+
+    An older export in DIR is brought up to date.
+    """
     with opened_ledger() as ledger, reading(ledger.engine) as connection:
-        ledger.journal.standing(connection)
-        key = ledger.keys.signer.verifier.to_text()
-        checkpoint = export_log(connection, folder, key)
+        ledger.standing(connection)
+        key = ledger.vkey(connection)
+        # The files first: the checkpoint, written last, speaks for all that it names.
+        copied = copy_files(connection, ledger.files, Files(folder / FILES)) if with_files else 0
+        checkpoint = export_log(connection, folder, key, check=check)
     if as_json:
-        click.echo(to_json({"folder": str(folder), "size": checkpoint.size, "root": checkpoint.root.hex()}))
-    else:
-        click.echo(
-            f"{checkpoint.size} entries are in {folder}. To check them: lotproof verify {folder} --key '{key}'"
-        )
+        told = {"folder": str(folder), "size": checkpoint.size, "root": checkpoint.root.hex()}
+        click.echo(to_json(told | ({"files": copied} if with_files else {})))
+        return
+    files = f", and {copied} files that were not there" if with_files else ""
+    click.echo(
+        f"{checkpoint.size} entries are in {folder}{files}. To check them: lotproof verify {folder} --key '{key}'"
+    )
 
 
 @click.command()

@@ -1,7 +1,7 @@
 """What the commands of the command line share: opening the ledger, JSON, tables."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 from unicodedata import east_asian_width
 
@@ -14,7 +14,8 @@ from ledger.cli_border import JSON_KEY
 from ledger.cli_border import REFUSED as REFUSED
 from ledger.cli_border import USAGE as USAGE
 from ledger.cli_border import Group as Group
-from ledger.journal.opening import Ledger, open_ledger
+from ledger.journal.mirror import Readable, as_readable, open_mirror
+from ledger.journal.opening import open_ledger
 from ledger.journal.registry import KIND_OF, Recorded
 from ledger.moments import format_moment
 from ledger.settings import Settings
@@ -49,13 +50,21 @@ JSON_FLAG: dict[str, Any] = {
 
 
 @contextmanager
-def opened_ledger(*, accept_long_silence: bool = False) -> Iterator[Ledger]:
-    """The ledger that the environment points at, closed at the end. Raises what `open_ledger` does."""
-    ledger = open_ledger(Settings.from_env(), accept_long_silence=accept_long_silence)
-    try:
-        yield ledger
-    finally:
-        ledger.close()
+def opened_ledger() -> Iterator[Readable]:
+    """The ledger or the mirror that the environment points at, to be read, closed at the end.
+
+    Raises what `open_ledger` does.
+    """
+    settings = Settings.from_env()
+    if settings.mirror_of is not None:
+        mirror = open_mirror(settings)
+        try:
+            yield mirror
+        finally:
+            mirror.engine.dispose()
+        return
+    with closing(open_ledger(settings)) as ledger:
+        yield as_readable(ledger)
 
 
 def to_json(value: object) -> str:

@@ -16,12 +16,12 @@ from ledger.cli_support import (
     to_json,
 )
 from ledger.database import reading
-from ledger.journal.opening import Ledger
 from ledger.journal.registry import Recorded
 from ledger.moments import format_moment
 from ledger.quantities import UNITS
 from ledger.recall.claim import list_claims
 from ledger.recall.recall import list_recalls, recalls_over
+from ledger.settings import Settings
 from ledger.state import open_state
 from ledger.trace.batch import Batch, get_batch, inputs_of, list_batches, unconsumed
 from ledger.trace.bill_of_materials import list_materials
@@ -215,12 +215,12 @@ def show_batch(code: str, as_json: bool) -> None:
         batch = get_batch(connection, code)
         facts = batch_facts(connection, batch)
         history = entries_about(connection, f"batch:{batch.id}", limit=LONGEST_HISTORY).entries[::-1]
-        names = _names(ledger)
+        names = names_of_accounts(ledger.settings)
     if as_json:
         click.echo(to_json({**facts, "history": [recorded_json(one) for one in history]}))
     else:
         told = {name.replace("_", " "): _several(value) for name, value in facts.items()}
-        click.echo(f"{fact_lines(told)}\n\n" + "\n".join(_history_line(one, names) for one in history))
+        click.echo(f"{fact_lines(told)}\n\n" + "\n".join(history_line(one, names) for one in history))
 
 
 def batch_facts(connection: Connection, batch: Batch) -> dict[str, object]:
@@ -251,13 +251,15 @@ def _several(value: object) -> object:
     return "; ".join(map(str, value)) if isinstance(value, list) else value
 
 
-def _history_line(one: Recorded[Any], names: Mapping[str, str]) -> str:
+def history_line(one: Recorded[Any], names: Mapping[str, str]) -> str:
     return f"{format_moment(one.at)}  {entry_line(one)}  by {names.get(one.actor, one.actor)}"
 
 
-def _names(ledger: Ledger) -> dict[str, str]:
-    """Accounts' names by actor: the log itself knows no names."""
-    state = open_state(ledger.settings.state_db)
+def names_of_accounts(settings: Settings) -> dict[str, str]:
+    """Accounts' names by actor: the log itself knows no names, and neither does a mirror."""
+    if settings.mirror_of is not None:
+        return {}
+    state = open_state(settings.state_db)
     try:
         return {one.actor: one.name for one in accounts(state)}
     finally:

@@ -17,9 +17,10 @@ from pathlib import Path
 import msgspec
 from sqlalchemy import Connection, Engine, delete
 
+from ledger.audit.references import file_refs
 from ledger.database import insert_rows, writing
 from ledger.errors import LedgerError, Refused
-from ledger.files import FileMissing
+from ledger.files import CHUNK_BYTES, FileMissing, FileRef, Files
 from ledger.journal.events import StatusStated
 from ledger.journal.key_events import LOG_KEYS, keyring_after, read_keyring
 from ledger.journal.projections import note_versions, outdated, projections, rebuild
@@ -38,6 +39,7 @@ from ledger.log.walking import Place, Step, compare_edge, walk
 
 KEYS_MARK = b'"kind":"log.'
 CLOSING_MARK = f'"kind":"{KIND_OF[StatusStated]}"'.encode()
+FILE_MARK = b'"sha256":"'
 BATCH_STEPS = 16  # bundles that are inserted at once
 UNREADABLE = (BadEntry, NotCanonical, KeyError, msgspec.ValidationError)
 
@@ -110,6 +112,49 @@ def carry_in(
     if checkpoint.size == kept and was_current:
         return Carried(checkpoint, kept, None)
     return Carried(checkpoint, kept, _derive(engine, read_file, kept if was_current else 0))
+
+
+def verify_log(
+    folder: Path, verifier: Verifier, progress: Progress = no_progress
+) -> tuple[Checkpoint, tuple[Verifier, ...]]:
+    """The checkpoint of the log in `folder`, once all of it was checked, and the way from `verifier` to its key.
+
+    Unlike `verify_directory` it follows the changes of the log's keys. Raises FileDiffers naming the first file that
+    differs, UntrustedNote where no statement leads from the key given to those that signed the last checkpoint.
+    """
+    directory = Directory(folder)
+    wanted = Checkpoint.parse(split_note(directory.note())[0])
+    place = Place(Edge.empty(), None)
+    for step in walk(directory, place, wanted.size, directory.notes(), follow_keys):
+        _check_complete(step)
+        place = step.after
+        progress(place.edge.size, wanted.size)
+    compare_edge(directory, place.edge)
+    assert place.keyring is not None  # a log without an entry has no checkpoint
+    return wanted, place.keyring.way(verifier, wanted.size)
+
+
+def copy_files(connection: Connection, files: Files, target: Files) -> int:
+    """Copy every file that an entry names to `target`, each durable; gives how many were not there yet.
+
+    Raises FileMissing or FileDamaged: what is exported must be whole.
+    """
+    copied = 0
+    for first, bodies in store.walk(connection):
+        for index, body in enumerate(bodies, first):
+            if FILE_MARK in body:
+                copied += sum(
+                    _copy(ref, files, target) for ref in file_refs(recorded_from(index, body).event)
+                )
+    return copied
+
+
+def _copy(ref: FileRef, files: Files, target: Files) -> bool:
+    if target.exists(ref.sha256):
+        return False
+    with files.open(ref.sha256) as file:
+        target.put(iter(lambda: file.read(CHUNK_BYTES), b""))
+    return True
 
 
 def follow_keys(keyring: Keyring | None, index: int, body: bytes) -> Keyring | None:

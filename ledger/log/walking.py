@@ -60,9 +60,14 @@ def walk(
         number, done = divmod(start, TILE_WIDTH)
         width = min(TILE_WIDTH, end - number * TILE_WIDTH)
         bodies = directory.read_entries(number, width)[done:]
-        step = _step(place, bodies, waiting.up_to(start + len(bodies)), follow)
+        leaves = [leaf_hash(body) for body in bodies]
+        before = place.edge.partials[0] if done else b""
+        # First of all, so that a changed entry is named by its tile, and not by the checkpoint that it spoils.
+        compare_tile(directory, Tile(0, number, width), before + b"".join(leaves))
+        step = _step(place, bodies, leaves, waiting.up_to(start + len(bodies)), follow)
         for made in step.tiles:
-            compare_tile(directory, Tile(made.level, made.number, TILE_WIDTH), made.hashes)
+            if made.level:
+                compare_tile(directory, Tile(made.level, made.number, TILE_WIDTH), made.hashes)
         yield step
         place = step.after
     surplus = next(waiting.rest, None) if waiting.next is None else waiting.next
@@ -103,10 +108,15 @@ class _Waiting:
         return taken
 
 
-def _step(place: Place, bodies: Sequence[bytes], notes: Sequence[StoredNote], follow: FollowKeys) -> Step:
-    """Append the bodies to the tree, and look at each checkpoint where the tree has its size."""
+def _step(
+    place: Place,
+    bodies: Sequence[bytes],
+    leaves: Sequence[bytes],
+    notes: Sequence[StoredNote],
+    follow: FollowKeys,
+) -> Step:
+    """Append the leaves to the tree, and look at each checkpoint where the tree has its size."""
     start = place.edge.size
-    leaves = [leaf_hash(body) for body in bodies]
     keyring = place.keyring
     for index, body in enumerate(bodies, start):
         keyring = _followed(follow, keyring, index, body)
