@@ -27,7 +27,7 @@ BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 BEGIN_WRITING = (
     "BEGIN ISOLATION LEVEL READ COMMITTED; "  # noqa: S608 - a number of ours
     f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_WRITER_MS}; "
-    "SELECT only FROM write_lock FOR UPDATE; "
+    "SELECT 1 FROM write_lock FOR UPDATE; "
     "SELECT clock_timestamp()"
 )
 LOCK_NOT_AVAILABLE = "55P03"

@@ -2,15 +2,20 @@
 
 import os
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.postgres import Server
 from tests.world import World
 
 ROOT = Path(__file__).parent.parent
 VECTORS = ROOT.parent / "shared" / "vectors"
+# What `world` stands on; `LOTPROOF_TEST_DATABASE=postgresql pytest` tries all that uses it on a server.
+DATABASE = os.environ.get("LOTPROOF_TEST_DATABASE", "sqlite")
+ON_BOTH: frozenset[str] = frozenset()
 NO_VECTORS = "../shared/vectors is not beside this checkout"
 
 # No deadline: on a machine that others use too, a slow example is not a wrong one.
@@ -37,12 +42,47 @@ def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server for this run; one a process where the run has several."""
+    server = Server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def blank_on_postgres(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an empty ledger in the database `blank`; both are only ever copied."""
+    folder = tmp_path_factory.mktemp("blank_on_postgres") / "var"
+    postgres.make("blank")
+    World.begin(folder, postgres.url("blank")).close()
+    return folder
+
+
 @pytest.fixture
-def world(blank: Path, tmp_path: Path) -> Iterator[World]:
+def database(request: pytest.FixtureRequest) -> str:
+    """The kind of database that `world` stands on."""
+    return str(getattr(request, "param", DATABASE))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The heart of the tests runs on both databases."""
+    if "database" in metafunc.fixturenames and Path(metafunc.module.__file__).stem in ON_BOTH:
+        metafunc.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+def world(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """An empty world (`tests.world`), closed at the end."""
-    begun = World.begin_as(blank, tmp_path / "var")
-    yield begun
-    begun.close()
+    with ExitStack() as stack:
+        if database == "postgresql":
+            blank, server = request.getfixturevalue("blank_on_postgres"), request.getfixturevalue("postgres")
+            url = stack.enter_context(server.database(template="blank"))
+        else:
+            blank, url = request.getfixturevalue("blank"), None
+        begun = World.begin_as(blank, tmp_path / "var", url)
+        yield begun
+        begun.close()
 
 
 def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

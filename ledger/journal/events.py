@@ -34,7 +34,7 @@ requests = Table(
 status_map = Table(
     "status_map",
     DERIVED,
-    Column("only", Integer, CheckConstraint("only = 1"), primary_key=True),
+    Column("only", Integer, CheckConstraint('"only" = 1'), primary_key=True),
     Column("version", Integer, nullable=False),
     Column("root", String(64), nullable=False),
     Column("leaves", Integer, nullable=False),

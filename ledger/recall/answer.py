@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from sqlalchemy import Connection, bindparam, literal, select
+from sqlalchemy import Connection, bindparam, false, literal, select
 
 from ledger.database import Prepared
 from ledger.identifiers import as_printed, has_valid_pair, in_groups, never_occurring, search_key
@@ -104,7 +104,7 @@ _CARRIED = (
     .where(units.c.search_key == bindparam("key"))
 )
 _CODED = (
-    select(literal(0), literal(0), batch_codes.c.code, batches.c.recorded, literal(0), *_PRODUCT)
+    select(literal(0), false(), batch_codes.c.code, batches.c.recorded, literal(0), *_PRODUCT)
     .join(batches, batches.c.id == batch_codes.c.batch)
     .join(products, products.c.id == batches.c.product)
     .where(batch_codes.c.search_key == bindparam("key"))

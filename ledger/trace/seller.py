@@ -29,7 +29,7 @@ from ledger.trace.party import TRACE
 sellers = Table(
     "sellers",
     TRACE,
-    Column("only", Integer, CheckConstraint("only = 1"), primary_key=True),
+    Column("only", Integer, CheckConstraint('"only" = 1'), primary_key=True),
     Column("id", String(16), nullable=False),
     Column("brand", String, nullable=False),
     Column("company", String, nullable=False),
