@@ -33,6 +33,8 @@ GROUPS: dict[str, tuple[str, str]] = {
     "person": ("portal.cli_persons:person", "Personal data: export, erase, how long it is kept."),
     "log": ("portal.cli_log:log", "What was recorded, and proofs of it for others."),
     "keys": ("ledger.cli_keys:keys", "The log's keys and the master key: list, replace."),
+    "backup": ("portal.cli_backup:backup", "Copies of everything, made while it runs."),
+    "restore": ("portal.cli_backup:restore_backup", "An installation made of a backup."),
     "audit": ("ledger.cli_audit:audit", "Look for anything that was changed."),
     "verify": ("ledger.cli_checks:verify", "Check a proof or an export, without a database."),
     "rebuild": ("ledger.cli:rebuild", "Make the derived tables anew from the log."),

@@ -55,6 +55,12 @@ def audited(folder: Path, *, derived: bool = False) -> Report:
     return report
 
 
+def stored_note(folder: Path, size: int) -> str:
+    """The checkpoint that was published at this size."""
+    with closing(sqlite3.connect(folder / "lotproof.db")) as database:
+        return str(database.execute("SELECT note FROM log_checkpoints WHERE size = ?", (size,)).fetchone()[0])
+
+
 def places(report: Report) -> set[tuple[str, str, str, str]]:
     return {(one.code, one.table, one.row, one.field) for one in report.findings}
 

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from ledger.journal.journal import By
+from ledger.journal.master_key import rotate_master_key
 from ledger.journal.registry import NOUNS
 from ledger.quantities import Quantity
+from ledger.recall.claim import DeclineClaim
+from ledger.recall.person import ErasePerson, ExpireItems, SetRetention
 from ledger.trace.bill_of_materials import NeededMaterial, ReviseBillOfMaterials
 from ledger.trace.commissioning import stage
 from ledger.trace.seller import DescribeSeller
@@ -52,6 +56,16 @@ def fill(world: World) -> None:
     world.later(days=1)
     world.recall("R1", lots=["SF-1"])
     world.claim(batch.serials[0])
+    forget_some(world, [world.claim(batch.serials[place]) for place in (1, 2)])
+    rotate_master_key(world.ledger, "A test.", By("system:operator"))
+
+
+def forget_some(world: World, claims: list[str]) -> None:
+    """Of two buyers one is erased, and what the other left runs out."""
+    world.do(DeclineClaim(claim=claims[0], statement="A test."))
+    world.do(SetRetention(kind="contact", days=0, reason="A test."))
+    world.do(ExpireItems(), by="system:worker")
+    world.do(ErasePerson(person=claims[1], reason="A test."))
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ledger.cli import rebuild
+from ledger.cli_audit import audit
 from ledger.cli_border import Group
-from ledger.cli_checks import audit, verify
+from ledger.cli_checks import verify
 from ledger.journal.clock import SetClock
 from ledger.journal.journal import By
 from ledger.journal.opening import Ledger, create_ledger, open_ledger

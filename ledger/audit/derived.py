@@ -6,11 +6,9 @@ the log's own by `log`, the others here, the copies in indexes by SQLite's own c
 """
 
 import re
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from secrets import token_urlsafe
 from typing import Any
 
 import msgspec
@@ -19,10 +17,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.audit.comparing import compare, count_staged
 from ledger.audit.finding import Findings, Progress, no_progress
-from ledger.audit.log import Report, audit_snapshot, read_guard, scratch
-from ledger.audit.ranges import Scope
-from ledger.audit.rows import fetch, walk_bodies
-from ledger.database import reading, writing
+from ledger.audit.log import Plan, Report, audit_snapshot, read_guard, scratch, snapshot
+from ledger.audit.rows import DRIVER_ERRORS, fetch, walk_bodies
+from ledger.audit.sharing import crew
+from ledger.database import writing
 from ledger.errors import LedgerError
 from ledger.files import Files
 from ledger.journal.projections import projections
@@ -32,7 +30,7 @@ from ledger.log.entry import BadEntry
 from ledger.log.guard import Guard
 from ledger.log.note import Verifier
 
-CANNOT_REBUILD = (LedgerError, SQLAlchemyError, sqlite3.Error, ValueError, LookupError)
+CANNOT_REBUILD = (LedgerError, SQLAlchemyError, *DRIVER_ERRORS, ValueError, LookupError)
 CHUNK_ENTRIES = 2_000
 _INDEX = re.compile(r"index (\w+)")
 
@@ -40,24 +38,28 @@ _INDEX = re.compile(r"index (\w+)")
 def audit_derived(
     engine: Engine,
     files: Files,
-    guard: Guard,
+    guard: Guard | None,
     verifier: Verifier,
     *,
     units_key: bytes | None = None,
     workers: int = 1,
+    plan: Plan | None = None,
     progress: Progress = no_progress,
 ) -> Report:
-    """The whole audit, and every derived table against the log. `units_key` also checks the roots of units."""
+    """The whole audit, and every derived table against the log. `units_key` also checks the roots of units.
+
+    Raises as `audit`. The tables are made from the whole log, also where the plan begins later.
+    """
     findings = Findings()
+    plan = plan or Plan(workers)
     guarded = read_guard(guard, findings)
-    with reading(engine) as connection:
-        scope = Scope(verifier, files, token_urlsafe(12))
-        size, checkpoints = audit_snapshot(connection, guarded, scope, findings, workers, progress)
+    with crew(engine, plan.workers) as hands, snapshot(engine) as connection:
+        seen = audit_snapshot(connection, guarded, verifier, files, findings, plan, hands, progress)
         _check_copies(connection, findings)
         current = _current_nouns(connection, findings)
-        _Rebuild(connection, current, files, units_key, findings).run()
+        _Rebuild(connection, current, files, units_key, findings).run(seen.size, progress)
         staged = _count_staged(connection)
-    return Report(size, checkpoints, findings.all(), staged)
+    return Report(seen.size, seen.checkpoints, findings.all(), staged, seen.note, seen.first)
 
 
 def _current_nouns(connection: Connection, findings: Findings) -> list[Noun]:
@@ -68,7 +70,7 @@ def _current_nouns(connection: Connection, findings: Findings) -> list[Noun]:
             connection, "SELECT CAST(noun AS BLOB), version FROM projections NOT INDEXED"
         ):
             versions[noun.decode(errors="backslashreplace") if noun else "NULL"] = version
-    except (SQLAlchemyError, sqlite3.Error) as error:
+    except (SQLAlchemyError, *DRIVER_ERRORS) as error:
         findings.add("unreadable", projections.name, "", "", f"cannot be read: {error}")
         return []
     for name in sorted(versions.keys() - NOUNS.keys()):
@@ -89,7 +91,7 @@ def _check_copies(connection: Connection, findings: Findings) -> None:
     owners = dict(fetch(connection, "SELECT name, tbl_name FROM sqlite_schema WHERE type = 'index'"))
     try:
         messages = [row[0] for row in fetch(connection, "PRAGMA integrity_check")]
-    except (SQLAlchemyError, sqlite3.Error) as error:
+    except (SQLAlchemyError, *DRIVER_ERRORS) as error:
         messages = [str(error)]
     for message in messages:
         if message != "ok":
@@ -119,16 +121,17 @@ class _Rebuild:
     _beside: dict[str, Connection] = field(default_factory=dict)
     _checked: dict[str, list[Recorded[Event]]] = field(default_factory=dict)
 
-    def run(self) -> None:
-        """Rebuild, run the nouns' own checks, and compare."""
+    def run(self, size: int, progress: Progress) -> None:
+        """Rebuild from `size` entries, run the nouns' own checks, and compare."""
         with ExitStack() as stack:
             for noun in self.nouns:
                 beside = stack.enter_context(writing(stack.enter_context(scratch(self.live))))
                 for table in noun.tables:
                     table.create(beside)
                 self._beside[noun.name] = beside
-            for recorded in _readable(self.live):
+            for done, recorded in enumerate(_readable(self.live), 1):
                 self._take(recorded)
+                progress("derived", min(done * CHUNK_ENTRIES, size), size)
             for noun in self.nouns:
                 self._check(noun)
                 if noun.name in self._beside:
@@ -164,7 +167,7 @@ class _Rebuild:
             staged = noun.staged.get(table.name)
             try:
                 compare(self.live, self._beside[noun.name], table, staged, self.findings)
-            except (SQLAlchemyError, sqlite3.Error) as error:
+            except (SQLAlchemyError, *DRIVER_ERRORS) as error:
                 self.findings.add("unreadable", table.name, "", "", f"cannot be read: {error}")
 
     def _give_up(self, noun: Noun, error: Exception) -> None:

@@ -14,6 +14,7 @@ from ledger.audit.references import FileCheck, MapStep, map_step, traits_of
 from ledger.audit.rows import as_bytes, read_entries, read_entry
 from ledger.files import Files
 from ledger.journal.events import ClockCorrected, LogOpened, StatusStated
+from ledger.journal.key_events import KeyRetired, KeyRotated, LogSucceeded
 from ledger.journal.registry import Event
 from ledger.log.merkle import HASH_BYTES, leaf_hash
 
@@ -30,13 +31,14 @@ class Borders:
 
 
 class EntryCheck:
-    """A walk over the entries from `start` on."""
+    """A walk over the entries from `start` on; links that point before `first` are not summed."""
 
-    def __init__(self, start: int, files: Files, links_key: str, findings: Findings) -> None:
+    def __init__(self, start: int, files: Files, links_key: str, first: int, findings: Findings) -> None:
         self.borders = Borders()
-        self.links = LinkSum(links_key)
+        self.links = LinkSum(links_key, first=first)
         self.links_are_right = True
         self.map_steps: list[MapStep] = []
+        self.key_changes: list[tuple[int, Event]] = []
         self.closing: set[int] = set()  # entries that close a checkpoint, since it was last emptied
         self._start = start
         self._findings = findings
@@ -130,6 +132,8 @@ class EntryCheck:
             self._findings.add("opened_again", "log_entries", position, "kind", "only entry 0 opens a log")
         if isinstance(event, StatusStated):
             self.closing.add(position)
+        if isinstance(event, LogOpened | KeyRotated | KeyRetired | LogSucceeded):
+            self.key_changes.append((position, event))
         step = map_step(position, event)
         standing = self.map_steps[-1] if self.map_steps else None
         if step is not None and (step.previous is not None or not step.same_map(standing)):

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 MOST_OF_A_CODE = 1_000  # a database that was replaced whole has millions of wrong rows
 
-Progress = Callable[[int, int], None]
-"""Told how much is done, of how much."""
+Progress = Callable[[str, int, int], None]
+"""Told what is being done (`entries`, `derived`, `vault`), and how much of it is done, of how much."""
 
 
-def no_progress(_done: int, _all: int) -> None:
+def no_progress(_what: str, _done: int, _all: int) -> None:
     """For callers that do not show any."""
 
 

@@ -1,55 +1,97 @@
 """The ranges put together: what crosses their borders, the tree above them, and how it all ends."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection
 
 from ledger.audit.entries import Borders, name_prev, name_time
 from ledger.audit.finding import Findings
-from ledger.audit.links import LinkSum, wrong_links
+from ledger.audit.heads import HeadsReport
+from ledger.audit.links import MODULUS, wrong_links
+from ledger.audit.notes import Folding, problem_of, to_text
 from ledger.audit.ranges import RANGE_ENTRIES, RangeReport
 from ledger.audit.references import MapStep
-from ledger.audit.rows import fetch, read_notes, read_tiles
+from ledger.audit.rows import fetch, read_notes, read_tiles, stream
 from ledger.audit.tree import RangeTree
-from ledger.journal.events import FIRST_MAP_ROOT
+from ledger.journal.events import FIRST_MAP_ROOT, LogOpened
+from ledger.journal.key_events import keyring_after
+from ledger.journal.registry import Event
 from ledger.log import store
 from ledger.log.entry import NO_PREVIOUS
 from ledger.log.guard import Guarded
+from ledger.log.keyring import KeyChangeRefused, Keyring
 from ledger.log.merkle import fold
 from ledger.log.tiles import Edge
 
 LOG_TABLES = tuple(store.LOG.tables)
 _LEVELS_OF_A_RANGE = 2  # tiles of levels 0 and 1 belong to a range; above, ranges are the leaves
 _FIRST_MAP = MapStep(0, 0, FIRST_MAP_ROOT, 1, None)
+_FIRST_BORDERS = Borders(last_leaves=(NO_PREVIOUS.hex(),))
 
 
 class Joining:
     """Takes the reports of the ranges in order."""
 
-    def __init__(self, connection: Connection, findings: Findings, links_key: str) -> None:
+    def __init__(self, connection: Connection, findings: Findings, keyring: Keyring) -> None:
+        self.keyring = keyring  # as the entries taken so far make it
         self._connection = connection
         self._findings = findings
-        self._borders = Borders(last_leaves=(NO_PREVIOUS.hex(),))
-        self._map = _FIRST_MAP
-        self._links = LinkSum(links_key)
+        self._borders = _FIRST_BORDERS
+        self._map: MapStep | None = _FIRST_MAP
+        self._links_total = 0
         self._links_are_right = True
         self._edge = Edge.empty()
+
+    def begin_at(self, borders: Borders) -> None:
+        """The entries are read from here on only; what stood before is known by its tiles."""
+        self._borders, self._map = borders, None
 
     def take(self, report: RangeReport) -> None:
         """Join the next range."""
         self._findings.take(report.findings)
-        self._join_borders(report)
+        if report.has_entries:
+            self._join_borders(report)
+            self._join_notes(report)
         for step in report.map_steps:
             self._join_map(step)
-        for sealed in report.sealed:
-            root = fold((*self._edge.peaks, sealed.right))
-            if root != sealed.claimed:
-                self._name_root(sealed.size, sealed.claimed, root)
-        self._links.total += report.links_total
+        self._links_total += report.links_total
         self._links_are_right = self._links_are_right and report.links_are_right
         if report.end - report.start == RANGE_ENTRIES:
             self._join_root(report.root)
+
+    def take_heads(self, report: HeadsReport) -> None:
+        """Take the heads of one part; with the last of them a right log comes to zero."""
+        self._links_total += report.total
+        self._links_are_right = self._links_are_right and report.are_right
+
+    def _join_notes(self, report: RangeReport) -> None:
+        """Follow the keys, and name checkpoints that are not signed as their size asks or have another root."""
+        keys_were_known = report.keys == to_text(self.keyring)
+        for index, event in report.key_changes:
+            self._change_keys(index, event)
+        wrong = report.wrong_notes if keys_were_known else self._look_again(report)
+        for size, problem in wrong.items():
+            self._findings.add("bad_checkpoint", "log_checkpoints", size, "note", problem)
+        for sealed in report.sealed:
+            root = fold((*self._edge.peaks, sealed.right))
+            if root != sealed.claimed and sealed.size not in wrong:
+                self._name_root(sealed.size, sealed.claimed, root)
+
+    def _change_keys(self, index: int, event: Event) -> None:
+        if isinstance(event, LogOpened):
+            return  # the first is where the keyring began; a second one is named as such
+        try:
+            self.keyring = keyring_after(self.keyring, index, event) or self.keyring
+        except KeyChangeRefused as error:
+            self._findings.add("key_change", "log_entries", index, "data", str(error))
+
+    def _look_again(self, report: RangeReport) -> dict[int, str]:
+        """What is wrong with the checkpoints of a range that was checked before a change of keys was known."""
+        keys = Folding(self.keyring)
+        notes = read_notes(self._connection, report.start, report.end)
+        problems = {size: problem_of(note, size, keys.keyring) for size, note in notes}
+        return {size: problem for size, problem in problems.items() if problem}
 
     def _join_borders(self, report: RangeReport) -> None:
         before, after = self._borders, report.borders
@@ -60,7 +102,9 @@ class Joining:
         self._borders = after
 
     def _join_map(self, step: MapStep) -> None:
-        if step.previous is None and not step.same_map(self._map):
+        if self._map is None:  # what stood before the first step is not known
+            self._map = step
+        elif step.previous is None and not step.same_map(self._map):
             problem = (
                 f"states the status map of version {step.version}, and version {self._map.version} stood"
             )
@@ -85,35 +129,17 @@ class Joining:
         )
 
     def check_links(self, scratch: Connection) -> None:
-        """Compare the links of all entries with the heads, and name the wrong ones if they do not agree."""
-        are_heads_right = True
-        for heads in _heads(self._connection):
-            # Latin-1 reads any byte: a subject that is not ASCII agrees with no entry.
-            right = [(subject.decode("latin-1"), last) for is_head, subject, last in heads if is_head]
-            are_heads_right = are_heads_right and len(right) == len(heads)
-            self._links.take_heads(right)
-        if self._links_are_right and are_heads_right and self._links.is_zero():
+        """Name the wrong links, if all links and heads together do not come to zero."""
+        if self._links_are_right and self._links_total % MODULUS == 0:
             return
         found = False
         for wrong in wrong_links(self._connection, scratch):
             found = True
             problem = f"{wrong.subject} points at {_shown(wrong.stands)}, not at {_shown(wrong.should)}"
             self._findings.add("link", "log_entries", wrong.index, "subjects", problem)
-        if not found and self._links_are_right and not self._findings.are_about(*LOG_TABLES, "guard"):
+        if not found and not self._findings.are_about(*LOG_TABLES, "guard"):
             problem = "is not the last entry about each subject; audit --derived names the rows"
             self._findings.add("heads", "subject_heads", "", "last", problem)
-
-
-def _heads(connection: Connection) -> Iterator[Sequence[Any]]:
-    """(whether they are text and an integer, subject as bytes, last) of every head, a thousand at a time."""
-    sql = (
-        "SELECT typeof(subject) = 'text' AND typeof(last) = 'integer', CAST(subject AS BLOB), last "
-        "FROM subject_heads NOT INDEXED"
-    )
-    cursor = connection.exec_driver_sql(sql).cursor
-    assert cursor is not None
-    while rows := cursor.fetchmany(1_000):
-        yield rows
 
 
 def _shown(index: int | None) -> str:
@@ -122,10 +148,12 @@ def _shown(index: int | None) -> str:
 
 def check_ends(connection: Connection, size: int, findings: Findings) -> None:
     """Name rows outside the tree of `size` entries, and an end that no checkpoint covers."""
-    for (position,) in fetch(connection, "SELECT position FROM log_entries WHERE position < 0"):
-        findings.add("entry_extra", "log_entries", position, "", "stands before the first entry")
+    outside = "SELECT position FROM log_entries WHERE position < 0 OR position >= ?"
+    for (position,) in _streamed(connection, outside, size):
+        where = "before the first entry" if position < 0 else "far behind the last entry"
+        findings.add("entry_extra", "log_entries", position, "", f"stands {where}")
     outside = "SELECT size FROM log_checkpoints WHERE size <= 0 OR size > ?"
-    for (number,) in fetch(connection, outside, size):
+    for (number,) in _streamed(connection, outside, size):
         problem = f"the log has only {size} entries: its end is missing"
         findings.add("checkpoint_extra", "log_checkpoints", number, "size", problem)
     newest = fetch(connection, "SELECT coalesce(max(size), 0) FROM log_checkpoints")[0][0]
@@ -136,14 +164,22 @@ def check_ends(connection: Connection, size: int, findings: Findings) -> None:
 
 def check_extra_tiles(connection: Connection, size: int, findings: Findings) -> None:
     """Name stored tiles that the tree of `size` entries does not have."""
-    sql = "SELECT level, number FROM log_tiles WHERE NOT (typeof(level) = 'integer' AND typeof(number) = 'integer'"
-    rows: list[tuple[object, ...]] = fetch(connection, sql + ")")
-    for (level,) in fetch(connection, "SELECT DISTINCT level FROM log_tiles WHERE typeof(level) = 'integer'"):
-        full = size >> 8 * (level + 1) if 0 <= level < 8 else 0
-        outside = "SELECT level, number FROM log_tiles WHERE level = ? AND (number < 0 OR number >= ?)"
-        rows += fetch(connection, outside, level, full)
-    for level, number in rows:
-        findings.add("tile_extra", "log_tiles", f"{level}/{number}", "", f"no full tile of {size} entries")
+    for level, number in _streamed(connection, "SELECT level, number FROM log_tiles"):
+        if not _is_full_tile(level, number, size):
+            row = f"{level}/{number}"
+            findings.add("tile_extra", "log_tiles", row, "", f"no full tile of {size} entries")
+
+
+def _is_full_tile(level: object, number: object, size: int) -> bool:
+    if type(level) is not int or type(number) is not int or not 0 <= level < 8:
+        return False
+    return 0 <= number < size >> 8 * (level + 1)
+
+
+def _streamed(connection: Connection, sql: str, *parameters: object) -> Iterator[tuple[Any, ...]]:
+    """Rows one by one: whoever puts rows there may put millions."""
+    for rows in stream(connection, sql, *parameters):
+        yield from rows
 
 
 def guard_problem(connection: Connection, guarded: Guarded) -> str:

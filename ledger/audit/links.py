@@ -12,6 +12,8 @@ so no other may claim nothing either, and going up, each has only one mention le
 The multisets are compared by the sum of a hash of their members under a key that is random and new at every
 audit, so nobody can choose members that cancel out. So a million subjects cost no memory, and ranges of the
 log can be summed apart. Where the sums differ, `wrong_links` goes through the log once more and names the entries.
+
+The same holds for the end of a log alone: among the mentions, claims and heads that are not before some index.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -43,10 +45,14 @@ _FIND = select(_last.c.subject, _last.c.position).where(
 
 @dataclass(slots=True)
 class LinkSum:
-    """Mentions less claims of a run of entries, as a sum of hashes under `key` (random text)."""
+    """Mentions less claims of a run of entries, as a sum of hashes under `key` (random text).
+
+    Claims that point before `first` are left aside: an audit that begins there has not seen what they claim.
+    """
 
     key: str
     total: int = 0
+    first: int = 0
     _window: dict[str, int] = field(default_factory=dict)  # the last mention of each subject
     _claims: list[tuple[str, int]] = field(default_factory=list)
 
@@ -68,7 +74,9 @@ class LinkSum:
 
     def close_window(self) -> None:
         """Count what was mentioned since the window was opened, and forget it."""
-        self.total += self._sum(self._window.items()) - self._sum(self._claims)
+        first = self.first
+        claims = [claim for claim in self._claims if claim[1] >= first] if first else self._claims
+        self.total += self._sum(self._window.items()) - self._sum(claims)
         self._window.clear()
         self._claims.clear()
 

@@ -1,15 +1,12 @@
-"""`audit`: the log against itself, its checkpoints, the guard and the files that it names.
+"""`audit`: the log against itself, its checkpoints and keys, the guard and the files that it names.
 
 Reads one snapshot, so it can run beside writers. Memory does not grow with the log.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from secrets import token_urlsafe
 from tempfile import TemporaryDirectory
@@ -17,21 +14,45 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import Connection, Engine
 
 from ledger.audit.finding import Finding, Findings, Progress, no_progress
+from ledger.audit.heads import HeadsReport, parts_of_heads
 from ledger.audit.joining import Joining, check_ends, check_extra_tiles, guard_problem
-from ledger.audit.ranges import RANGE_ENTRIES, RangeReport, Scope, check_range
-from ledger.audit.reading import BadBody, EntryReader, UnknownKind
-from ledger.audit.rows import fetch
+from ledger.audit.notes import claimed_root, problem_of, to_text
+from ledger.audit.opening import check_key, first_keyring, known_keyring
+from ledger.audit.prefix import Prefix, first_to_read, name_other_root, read_prefix, root_at
+from ledger.audit.ranges import RANGE_ENTRIES, Scope
+from ledger.audit.resuming import FORMAT, Header, OtherAudit, Resumed, begin_or_resume, program_digest
+from ledger.audit.rows import begin_recoverable, fetch, is_sqlite, read_notes
 from ledger.audit.schema import check_schema
+from ledger.audit.sharing import Crew, Part, crew
+from ledger.audit.size import log_size
 from ledger.database import connect, reading, writing
 from ledger.errors import LedgerError
 from ledger.files import Files
-from ledger.journal.events import LogOpened
-from ledger.journal.registry import KINDS
 from ledger.log import store
+from ledger.log.checkpoint import Checkpoint
 from ledger.log.guard import Guard, Guarded
-from ledger.log.note import Verifier
+from ledger.log.keyring import Keyring
+from ledger.log.note import Verifier, split_note
 
 LARGE_BYTES = 256 * 1024 * 1024  # from there on what is made on the side goes to disk
+
+
+class SinceRefused(LedgerError):
+    """The checkpoint given cannot stand for the beginning of this log."""
+
+    message = (
+        "The checkpoint to begin at was not signed by this log's keys: {reason} Give one that you trust, or leave "
+        "--since out and everything is checked."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to go about it: by how many processes, from which checkpoint on, and what to take up again."""
+
+    workers: int = 1
+    since: str | None = None  # a signed checkpoint that somebody has already checked
+    resume: Path | None = None  # ranges that are done are written down here
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,33 +65,47 @@ class Report:
     staged: dict[str, int] = field(
         default_factory=dict
     )  # rows by table that wait for their event: no finding
+    note: str | None = None  # the newest checkpoint
+    first: int = 0  # the entries before it were taken from their tiles
+    vault_rows: int | None = None  # opened; None where the vault was not looked at
 
 
 def audit(
     engine: Engine,
     files: Files,
-    guard: Guard,
+    guard: Guard | None,
     verifier: Verifier,
     *,
     workers: int = 1,
+    plan: Plan | None = None,
     progress: Progress = no_progress,
 ) -> Report:
     """Check everything that the log itself says; goes on after the first finding.
 
-    `workers` is how many processes check a log that fills more than one range, this one among them.
-    The noun's modules must have been imported: an entry of a kind nobody registered is a finding.
+    `verifier` is a key of the log, of any time of it. `workers` is how many processes check a log that fills more
+    than one range, this one among them. The noun's modules must have been imported: an entry of a kind nobody
+    registered is a finding. Raises SinceRefused, NoAudit, OtherAudit for a plan that does not fit.
     """
     findings = Findings()
+    plan = plan or Plan(workers)
     guarded = read_guard(guard, findings)  # before the snapshot: it may lag behind it, never be ahead
+    with crew(engine, plan.workers) as hands, snapshot(engine) as connection:
+        seen = audit_snapshot(connection, guarded, verifier, files, findings, plan, hands, progress)
+    return Report(seen.size, seen.checkpoints, findings.all(), note=seen.note, first=seen.first)
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """A connection whose reads all see one moment, and which survives a row that cannot be read."""
     with reading(engine) as connection:
-        size, checkpoints = audit_snapshot(
-            connection, guarded, Scope(verifier, files, token_urlsafe(12)), findings, workers, progress
-        )
-    return Report(size, checkpoints, findings.all())
+        begin_recoverable(connection)
+        yield connection
 
 
-def read_guard(guard: Guard, findings: Findings) -> Guarded | None:
-    """What the guard holds; None, and noted, where it cannot be read."""
+def read_guard(guard: Guard | None, findings: Findings) -> Guarded | None:
+    """What the guard holds; None, and noted, where it cannot be read; None where there has to be none."""
+    if guard is None:
+        return None
     try:
         return guard.read()
     except LedgerError as error:
@@ -78,107 +113,172 @@ def read_guard(guard: Guard, findings: Findings) -> Guarded | None:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What there was in the snapshot."""
+
+    size: int = 0
+    checkpoints: int = 0
+    note: str | None = None
+    first: int = 0
+
+
 def audit_snapshot(
     connection: Connection,
     guarded: Guarded | None,
-    scope: Scope,
+    verifier: Verifier,
+    files: Files,
     findings: Findings,
-    workers: int,
+    plan: Plan,
+    hands: Crew,
     progress: Progress,
-) -> tuple[int, int]:
-    """Check the log in one snapshot; gives how many entries and checkpoints there are."""
+) -> Seen:
+    """Check the log in one snapshot."""
     if not store.LOG.tables.keys() <= check_schema(connection, findings):
-        return 0, 0  # a table of the log itself is missing, and that is said
-    size = store.size(connection)
-    _check_opening(connection, scope.verifier, findings)
-    joining = Joining(connection, findings, scope.links_key)
-    for report in _reports(connection, scope, size, workers):
-        joining.take(report)
-        progress(report.end, size)
+        return Seen()  # a table of the log itself is missing, and that is said
+    size = log_size(connection)
+    prefix = _prefix(connection, plan, size, verifier)
+    first = prefix.first if prefix else 0
+    resumed = _resumed(connection, plan, first)
+    scope = Scope(files, resumed.header.links_key if resumed else token_urlsafe(12), first)
+    keyring = prefix.keyring if prefix else first_keyring(connection, verifier, findings)
+    joining = Joining(connection, findings, keyring)
+    if prefix and prefix.first:
+        joining.begin_at(prefix.borders)
+    _join_all(connection, scope, size, joining, hands, resumed, progress)
     check_ends(connection, size, findings)
     check_extra_tiles(connection, size, findings)
+    note = _newest(connection, size)
+    check_key(joining.keyring, verifier, note, findings)
+    _check_since(connection, plan, size, joining.keyring, findings)
     problem = guard_problem(connection, guarded) if guarded else ""
     if problem:
         findings.add("guard", "guard", "", "", problem)
     with scratch(connection) as engine, writing(engine) as beside:
         joining.check_links(beside)  # last: where entries are gone, the heads say nothing new
-    return size, int(fetch(connection, "SELECT count(*) FROM log_checkpoints")[0][0])
+    if resumed:
+        resumed.finish()
+    count = int(fetch(connection, "SELECT count(*) FROM log_checkpoints")[0][0])
+    return Seen(size, count, note, scope.first)
 
 
 @contextmanager
 def scratch(connection: Connection) -> Iterator[Engine]:
     """An empty database to work beside the one of `connection`: in memory, or on disk beside a large one."""
-    pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-    page_bytes = connection.exec_driver_sql("PRAGMA page_size").scalar_one()
     with TemporaryDirectory(prefix="lotproof-audit-") as folder:
-        engine = connect(Path(folder) / "scratch.db" if pages * page_bytes > LARGE_BYTES else None)
+        large = _bytes_of(connection) > LARGE_BYTES
+        engine = connect(Path(folder) / "scratch.db" if large else None)
         try:
             yield engine
         finally:
             engine.dispose()
 
 
-def _check_opening(connection: Connection, verifier: Verifier, findings: Findings) -> None:
-    """Entry 0 must open this very log."""
-    body = fetch(connection, "SELECT CAST(body AS BLOB) FROM log_entries WHERE position = 0")
+def _bytes_of(connection: Connection) -> int:
+    if is_sqlite(connection):
+        return int(fetch(connection, "PRAGMA page_count")[0][0]) * int(
+            fetch(connection, "PRAGMA page_size")[0][0]
+        )
+    return int(fetch(connection, "SELECT pg_database_size(current_database())")[0][0])
+
+
+def _join_all(
+    connection: Connection,
+    scope: Scope,
+    size: int,
+    joining: Joining,
+    hands: Crew,
+    resumed: Resumed | None,
+    progress: Progress,
+) -> None:
+    """Look at every part and join them in order; those that were done before are joined as they were."""
+    parts = _parts(connection, scope, size)
+    found = {part: resumed.report(part.kind, part.start, part.end) for part in parts} if resumed else {}
+    done = {part: report for part, report in found.items() if report is not None}
+    todo = deque(part for part in parts if part not in done)
+    looking = hands.reports(connection, scope, todo, lambda: to_text(joining.keyring))
+    for part in parts:
+        seen = done[part] if part in done else next(looking)
+        if isinstance(seen, HeadsReport):
+            joining.take_heads(seen)
+            continue
+        if resumed:
+            resumed.add(seen)  # a crash here: the range is done, and is joined by whoever takes this up
+        joining.take(seen)
+        progress("entries", seen.end, size)
+
+
+def _parts(connection: Connection, scope: Scope, size: int) -> list[Part]:
+    """All that there is to look at, in order: the ranges, then the heads."""
+    ranges = [
+        Part("tiles" if start < scope.first else "entries", start, min(start + RANGE_ENTRIES, size))
+        for start in range(0, size, RANGE_ENTRIES)
+    ]
+    return ranges + [Part("heads", *bounds) for bounds in parts_of_heads(connection)]
+
+
+def _prefix(connection: Connection, plan: Plan, size: int, verifier: Verifier) -> Prefix | None:
+    """What stands before the checkpoint to begin at; None means that everything is read. Raises SinceRefused."""
+    if plan.since is None:
+        return None
+    given = _checkpoint(plan.since)
     try:
-        _value, event = EntryReader().read(body[0][0] if body else b"")
-    except (BadBody, UnknownKind):
-        event = None  # the entries' own check says why
-    if not isinstance(event, LogOpened):
-        findings.add("opening", "log_entries", 0, "body", "does not open a log")
-    elif event.origin != verifier.name:
-        problem = f"opens the log {event.origin}, and the key is that of {verifier.name}"
-        findings.add("opening", "log_entries", 0, "data.origin", problem)
-    elif event.vkey != verifier.to_text():
-        findings.add("opening", "log_entries", 0, "data.vkey", "names another key than the one at hand")
+        known_keyring(connection, verifier).open(plan.since)  # a first look: `_check_since` has the last word
+    except LedgerError as error:
+        raise SinceRefused(reason=str(error)) from error
+    return read_prefix(connection, first_to_read(given.size)) if given.size <= size else None
 
 
-def _reports(connection: Connection, scope: Scope, size: int, workers: int) -> Iterator[RangeReport]:
-    """The reports of all ranges, in order."""
-    ranges = deque((start, min(start + RANGE_ENTRIES, size)) for start in range(0, size, RANGE_ENTRIES))
-    database = connection.engine.url.database
-    if workers < 2 or len(ranges) < 2 or not database:
-        for start, end in ranges:
-            yield check_range(connection, scope, start, end)
+def _checkpoint(note: str) -> Checkpoint:
+    try:
+        return Checkpoint.parse(split_note(note)[0])
+    except LedgerError as error:
+        raise SinceRefused(reason=str(error)) from error
+
+
+def _check_since(connection: Connection, plan: Plan, size: int, keyring: Keyring, findings: Findings) -> None:
+    """The checkpoint given must be one of this log, whatever was read of it."""
+    if plan.since is None:
         return
-    vkey = scope.verifier.to_text()  # the key object itself belongs to this process
-    # The classes of the events are sent along: receiving them imports their modules, which register them.
-    initial = (Path(database), vkey, scope.files, scope.links_key, tuple(KINDS.values()))
-    helpers = min(workers, len(ranges)) - 1
-    with ProcessPoolExecutor(
-        helpers, mp_context=get_context("spawn"), initializer=_begin, initargs=initial
-    ) as pool:
-        yield from _shared(pool, helpers, ranges, partial(check_range, connection, scope))
+    given = _checkpoint(plan.since)
+    if given.size > size:
+        problem = (
+            f"the log has only {size} entries, fewer than the checkpoint that was given: its end is missing"
+        )
+        findings.add("since", "log_checkpoints", given.size, "size", problem)
+        return
+    stands = root_at(connection, given.size)
+    if stands != given.root:
+        name_other_root(given, stands, findings)
+    problem = problem_of(plan.since, given.size, keyring)
+    if problem:
+        findings.add(
+            "since", "log_checkpoints", given.size, "note", f"the checkpoint that was given: {problem}"
+        )
 
 
-def _shared(
-    pool: Executor, helpers: int, ranges: deque[tuple[int, int]], check: Callable[[int, int], RangeReport]
-) -> Iterator[RangeReport]:
-    """The reports in order, of ranges that the helpers check and this process too."""
-    reports: deque[Future[RangeReport]] = deque()
-    while ranges:
-        # A second range in each helper's hands, so that it never waits; not at the end, where we would wait for it.
-        wanted = helpers * (2 if len(ranges) > 2 * helpers else 1)
-        for _ in range(min(wanted - sum(not one.done() for one in reports), len(ranges))):
-            reports.append(pool.submit(_check_apart, *ranges.popleft()))
-        if ranges:
-            reports.append(Future())
-            reports[-1].set_result(check(*ranges.popleft()))
-        while reports and reports[0].done():
-            yield reports.popleft().result()
-    while reports:
-        yield reports.popleft().result()
+def _resumed(connection: Connection, plan: Plan, first: int) -> Resumed | None:
+    """The file to go on with. Raises NoAudit, OtherAudit."""
+    if plan.resume is None:
+        return None
+    note = store.newest_note(connection)
+    if note is None:
+        return None  # there is nothing that would take long
+    newest = _checkpoint(note)
+    wanted = Header(
+        FORMAT, newest.origin, program_digest(), first, plan.since or "", newest.size, newest.root.hex(), ""
+    )
+    resumed = begin_or_resume(plan.resume, wanted)
+    begun = resumed.header
+    stands = dict(read_notes(connection, begun.size - 1, begun.size)).get(begun.size)
+    if claimed_root(stands, begun.size) != bytes.fromhex(begun.root):
+        raise OtherAudit(path=plan.resume, name="checkpoint")
+    return resumed
 
 
-_APART: list[tuple[Engine, Scope]] = []  # of a worker process: what it was given at its start
-
-
-def _begin(path: Path, vkey: str, files: Files, links_key: str, _events: tuple[type, ...]) -> None:
-    _APART.append((connect(path), Scope(Verifier.parse(vkey), files, links_key)))
-
-
-def _check_apart(start: int, end: int) -> RangeReport:
-    engine, scope = _APART[0]
-    with reading(engine) as connection:
-        return check_range(connection, scope, start, end)
+def _newest(connection: Connection, size: int) -> str | None:
+    """The newest checkpoint that is not beyond the entries."""
+    newest = fetch(connection, "SELECT coalesce(max(size), 0) FROM log_checkpoints WHERE size <= ?", size)[0][
+        0
+    ]
+    return dict(read_notes(connection, newest - 1, newest)).get(newest) if newest > 0 else None

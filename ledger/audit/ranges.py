@@ -11,14 +11,14 @@ from sqlalchemy import Connection
 
 from ledger.audit.entries import Borders, EntryCheck
 from ledger.audit.finding import Findings
+from ledger.audit.notes import Folding, KeysText, claimed_root, problem_of, to_text
 from ledger.audit.references import MapStep
 from ledger.audit.rows import StoredTile, read_notes, read_tiles
 from ledger.audit.tree import RangeTree
-from ledger.errors import LedgerError
 from ledger.files import Files
-from ledger.log.checkpoint import Checkpoint
+from ledger.journal.registry import Event
+from ledger.log.keyring import Keyring
 from ledger.log.merkle import HASH_BYTES
-from ledger.log.note import Verifier, open_note, split_note
 from ledger.log.tiles import TILE_WIDTH
 
 RANGE_ENTRIES = TILE_WIDTH**2
@@ -41,49 +41,60 @@ class RangeReport:
     start: int
     end: int
     findings: Findings
-    borders: Borders
     root: bytes
-    links_total: int
-    links_are_right: bool
-    map_steps: list[MapStep]
-    sealed: list[Sealed]
+    borders: Borders = field(default_factory=Borders)
+    links_total: int = 0
+    links_are_right: bool = True
+    map_steps: list[MapStep] = field(default_factory=list)
+    sealed: list[Sealed] = field(default_factory=list)
+    key_changes: list[tuple[int, Event]] = field(default_factory=list)
+    keys: KeysText = ()  # the keyring that its checkpoints were checked with, as it stood before the range
+    wrong_notes: dict[int, str] = field(default_factory=dict)  # by size: what that keyring says against it
+    has_entries: bool = True  # False: only the tiles were looked at
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What every range is checked against."""
 
-    verifier: Verifier
     files: Files
     links_key: str  # short, so that key and member fit one block of SHA-256
+    first: int = 0  # entries before it are taken from their tiles; a multiple of 65,536
 
 
-def check_range(connection: Connection, scope: Scope, start: int, end: int) -> RangeReport:
+def check_range(connection: Connection, scope: Scope, keyring: Keyring, start: int, end: int) -> RangeReport:
     """Check the entries from `start`, a multiple of 65,536, to before `end`, a tile at a time.
 
-    What a tile's entries become fits the processor's cache; a thousand at once take half as long again.
+    `keyring` is what is known of the log's keys before `start`; `joining` looks again at the checkpoints if it
+    comes to know better. What a tile's entries become fits the processor's cache; a thousand at once take half
+    as long again.
     """
     findings = Findings()
-    entries = EntryCheck(start, scope.files, scope.links_key, findings)
-    tree = _SealedTree(connection, RangeTree(start // TILE_WIDTH, findings), scope.verifier, findings)
+    entries = EntryCheck(start, scope.files, scope.links_key, scope.first, findings)
+    keys = Folding(keyring)
+    tree = _SealedTree(connection, RangeTree(start // TILE_WIDTH, findings), keys, findings)
     for first in range(start, end, TILE_WIDTH):
         last = min(first + TILE_WIDTH, end)
         leaves = entries.chunk(connection, first, last)
+        keys.take(entries.key_changes)
         tree.add(first, leaves, entries.closing)
         entries.closing.clear()
         if last % LINK_WINDOW_ENTRIES == 0 or last == end:
             entries.links.close_window()
     tree.compare_above(start // RANGE_ENTRIES)
     return RangeReport(
-        start,
-        end,
-        findings,
-        entries.borders,
-        tree.root,
-        entries.links.total,
-        entries.links_are_right,
-        entries.map_steps,
-        tree.sealed,
+        start=start,
+        end=end,
+        findings=findings,
+        root=tree.root,
+        borders=entries.borders,
+        links_total=entries.links.total,
+        links_are_right=entries.links_are_right,
+        map_steps=entries.map_steps,
+        sealed=tree.sealed,
+        key_changes=entries.key_changes,
+        keys=to_text(keyring),
+        wrong_notes=tree.wrong_notes,
     )
 
 
@@ -93,9 +104,10 @@ class _SealedTree:
 
     connection: Connection
     tree: RangeTree
-    verifier: Verifier
+    keys: Folding
     findings: Findings
     sealed: list[Sealed] = field(default_factory=list)
+    wrong_notes: dict[int, str] = field(default_factory=dict)
 
     @property
     def root(self) -> bytes:
@@ -120,37 +132,22 @@ class _SealedTree:
     def _checkpoints(
         self, start: int, leaves: Sequence[bytes | None], closing: set[int]
     ) -> Iterator[tuple[int, bytes]]:
-        """(size, root claimed) of the checkpoints among the chunk; names what is wrong with the others."""
+        """(size, root claimed) of the checkpoints among the chunk that can be read; notes what is wrong with any."""
         left = set(closing)
         for size, note in read_notes(self.connection, start, start + len(leaves)):
             if size - 1 not in closing and leaves[size - 1 - start] is not None:
                 problem = f"entry {size - 1}, the last one under it, does not state the status map"
                 self.findings.add("last_leaf", "log_checkpoints", size, "size", problem)
             left.discard(size - 1)
-            problem = problem_of(note, size, self.verifier)
-            if problem or note is None:
-                self.findings.add("bad_checkpoint", "log_checkpoints", size, "note", problem)
-            else:
-                yield size, Checkpoint.parse(split_note(note)[0]).root
+            problem = problem_of(note, size, self.keys.keyring)
+            if problem:
+                self.wrong_notes[size] = problem
+            root = claimed_root(note, size)
+            if root is not None:
+                yield size, root
         for index in sorted(left):
             problem = f"the checkpoint that entry {index} closes is missing"
             self.findings.add("checkpoint_missing", "log_checkpoints", index + 1, "", problem)
-
-
-def problem_of(note: str | None, size: int, verifier: Verifier) -> str:
-    """What is wrong with a stored checkpoint, its root left aside; empty where nothing is."""
-    if note is None:
-        return "is no text"
-    try:
-        opened = open_note(note, [verifier])
-        checkpoint = Checkpoint.parse(opened.text)
-    except LedgerError as error:
-        return str(error)
-    if checkpoint.origin != verifier.name:
-        return f"is of the log {checkpoint.origin}"
-    if checkpoint.size != size:
-        return f"speaks of {checkpoint.size} entries"
-    return "has a signature of an unknown key" if opened.ignored or len(opened.verified) > 1 else ""
 
 
 def _filled(leaves: Sequence[bytes | None], stored: StoredTile | None) -> list[bytes]:

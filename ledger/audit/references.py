@@ -12,7 +12,8 @@ from ledger.audit.finding import Findings
 from ledger.errors import LedgerError
 from ledger.files import FileRef, Files
 from ledger.journal.events import LogOpened, StatusStated
-from ledger.journal.registry import Event, MapChange
+from ledger.journal.key_events import KEY_KINDS
+from ledger.journal.registry import KIND_OF, Event, MapChange
 
 MOST_REMEMBERED = 10_000
 
@@ -30,7 +31,7 @@ def traits_of(cls: type[Event]) -> Traits:
     """The traits of a class of events, read from its annotations once."""
     hints = typing.get_type_hints(cls)
     has_files = any(map(_may_hold_file, hints.values()))
-    return Traits(has_files, has_files or "map" in hints)
+    return Traits(has_files, has_files or "map" in hints or KIND_OF.get(cls) in KEY_KINDS)
 
 
 def _may_hold_file(kind: Any) -> bool:

@@ -1,23 +1,37 @@
-"""Rows of the log as they are stored, whatever somebody may have put there."""
+"""Rows of the log as they are stored, whatever somebody may have put there; on both databases.
+
+Everything here goes straight to the driver: no type of ours may stumble over what was changed. SQL is written once,
+with `?` for parameters; where the databases differ the difference has its place here.
+
+    SQLite        any value may stand in any column: `typeof`, and CAST to bytes, because text may be no UTF-8
+    PostgreSQL    columns have one type; an error ends the transaction, so `recover` goes back to a savepoint
+"""
 
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection
 
 from ledger.audit.finding import Findings
 from ledger.log.checkpoint import LARGEST_SIZE
 
+DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)  # a damaged page or file, text that is no UTF-8
+FETCH_ROWS = 1_000
+SAVEPOINT = "audit"
+
 _ENTRIES = (
     "SELECT position, leaf, body FROM log_entries WHERE position >= ? AND position < ? ORDER BY position"
 )
 _TILES = "SELECT number, root, hashes FROM log_tiles WHERE level = ? AND number >= ? AND number < ?"
-_NOTES = (
-    "SELECT size, typeof(note), CAST(note AS BLOB) FROM log_checkpoints "
-    "WHERE size > ? AND size <= ? ORDER BY size"
-)
+_NOTES = {
+    "sqlite": "SELECT size, typeof(note), CAST(note AS BLOB) FROM log_checkpoints "
+    "WHERE size > ? AND size <= ? ORDER BY size",
+    "postgresql": "SELECT size, 'text', convert_to(note, 'UTF8') FROM log_checkpoints "
+    "WHERE size > ? AND size <= ? ORDER BY size",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +42,57 @@ class StoredTile:
     hashes: bytes
 
 
-def fetch(connection: Connection, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-    """The rows straight from the driver: no type of ours may stumble over what was changed.
+def is_sqlite(connection: Connection) -> bool:
+    """Whether the connection is to SQLite; PostgreSQL is the only other."""
+    return connection.dialect.name == "sqlite"
 
-    Raises sqlite3.Error where the file is damaged, or text is no UTF-8.
-    """
-    driver: Any = connection.connection.driver_connection
-    rows: list[tuple[Any, ...]] = driver.execute(sql, parameters).fetchall()
+
+def fetch(connection: Connection, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+    """The rows straight from the driver. Raises one of DRIVER_ERRORS where they cannot be read."""
+    rows: list[tuple[Any, ...]] = _driver(connection).execute(_placed(connection, sql), parameters).fetchall()
     return rows
+
+
+def stream(connection: Connection, sql: str, *parameters: object) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows, some at a time and never all of them in memory. Raises as `fetch`, also in the middle."""
+    driver = _driver(connection)
+    # PostgreSQL sends the whole result at once unless the cursor has a name.
+    cursor = driver.cursor() if is_sqlite(connection) else driver.cursor(name=f"audit_{id(parameters):x}")
+    try:
+        cursor.execute(_placed(connection, sql), parameters)
+        while rows := cursor.fetchmany(FETCH_ROWS):
+            yield rows
+    finally:
+        cursor.close()
+
+
+def begin_recoverable(connection: Connection) -> None:
+    """Set the point in the snapshot to which `recover` goes back."""
+    if not is_sqlite(connection):
+        _driver(connection).execute(f"SAVEPOINT {SAVEPOINT}")
+
+
+def recover(connection: Connection) -> None:
+    """Go on after one of DRIVER_ERRORS: PostgreSQL refuses everything else in a transaction that failed."""
+    if not is_sqlite(connection):
+        _driver(connection).execute(f"ROLLBACK TO {SAVEPOINT}")
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.driver_connection
+
+
+def _placed(connection: Connection, sql: str) -> str:
+    """The statement with parameters as the driver marks them; no statement of ours has another `?`."""
+    return sql if is_sqlite(connection) else sql.replace("%", "%%").replace("?", "%s")
 
 
 def read_entries(connection: Connection, start: int, end: int) -> list[tuple[Any, ...]] | None:
     """The rows of entries as they are stored, (position, leaf, body) in order; None where one cannot be read."""
     try:
         return fetch(connection, _ENTRIES, start, end)
-    except sqlite3.Error:
+    except DRIVER_ERRORS:
+        recover(connection)
         return None
 
 
@@ -50,7 +100,8 @@ def read_entry(connection: Connection, position: int, findings: Findings) -> Ite
     """The row of one entry, if it is there; notes why it cannot be read."""
     try:
         yield from fetch(connection, _ENTRIES, position, position + 1)
-    except sqlite3.Error as error:
+    except DRIVER_ERRORS as error:
+        recover(connection)
         findings.add("unreadable", "log_entries", position, "", f"the row cannot be read: {error}")
         yield position, None, None
 
@@ -76,8 +127,16 @@ def as_bytes(findings: Findings, position: int, name: str, value: object) -> byt
 
 
 def read_tiles(connection: Connection, level: int, start: int, end: int) -> dict[int, StoredTile]:
-    """The stored tiles of a level by number, from `start` to before `end`."""
-    rows = fetch(connection, _TILES, level, start, end)
+    """The stored tiles of a level by number, from `start` to before `end`; one that cannot be read is not there."""
+    try:
+        rows = fetch(connection, _TILES, level, start, end)
+    except DRIVER_ERRORS:
+        recover(connection)
+        if end - start == 1:
+            return {}
+        return {
+            n: one for at in range(start, end) for n, one in read_tiles(connection, level, at, at + 1).items()
+        }
     return {
         number: StoredTile(*(value if isinstance(value, bytes) else b"" for value in values))
         for number, *values in rows
@@ -86,7 +145,8 @@ def read_tiles(connection: Connection, level: int, start: int, end: int) -> dict
 
 def read_notes(connection: Connection, after: int, upto: int = LARGEST_SIZE) -> list[tuple[int, str | None]]:
     """(size, note) of the checkpoints above size `after`, up to and with `upto`, in order; None for no text."""
-    return [(size, _text(kind, note)) for size, kind, note in fetch(connection, _NOTES, after, upto)]
+    rows = fetch(connection, _NOTES[connection.dialect.name], after, upto)
+    return [(size, _text(kind, note)) for size, kind, note in rows]
 
 
 def _text(kind: str, stored: bytes) -> str | None:

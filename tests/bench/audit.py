@@ -25,6 +25,7 @@ from ledger.database import connect, migrate, writing
 from ledger.files import Files
 from ledger.identifiers import ALPHABET
 from ledger.journal.events import FIRST_MAP_ROOT, LogOpened, StatedMap, StatusStated, subject_heads
+from ledger.journal.key_events import log_keys
 from ledger.journal.opening import FORMAT
 from ledger.journal.registry import KIND_OF, Event
 from ledger.log import store
@@ -67,9 +68,11 @@ class _Filling:
         return note
 
     def close(self) -> None:
-        """Write the heads."""
+        """Write the heads and the one key: what an audit that begins later looks up."""
         heads = [{"subject": subject, "last": last} for subject, last in self._heads.items()]
         self._connection.execute(subject_heads.insert(), heads)
+        key = {"place": 0, "vkey": self._signer.verifier.to_text(), "first_size": 1, "is_vouched": False}
+        self._connection.execute(log_keys.insert(), [key])
 
     def _compose(self, index: int, event: Event, subjects: tuple[str, ...]) -> tuple[bytes, bytes]:
         body = format_entry(
@@ -87,9 +90,9 @@ class _Filling:
         return self._prev, body
 
 
-def make_log(folder: Path, size: int) -> None:
+def make_log(folder: Path, size: int, signer: Signer | None = None) -> None:
     """A log of `size` entries in `folder`: lotproof.db, its guard and its key."""
-    signer = Signer.generate(ORIGIN)
+    signer = signer or Signer.generate(ORIGIN)
     (folder / "vkey").write_text(signer.verifier.to_text())
     engine = connect(folder / "lotproof.db")
     migrate(engine, "lotproof")
