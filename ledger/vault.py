@@ -16,6 +16,7 @@ Staff and command line read through `read_as`, which writes down who read what b
 import hmac
 import os
 from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -92,8 +93,9 @@ class WrongMasterKey(LedgerError):
     """A person's key cannot be unwrapped."""
 
     message = (
-        "The master key does not open the key of person {person}: it is the key of another vault, or the "
-        "vault was changed. Put master key and vault back from backups of the same installation."
+        "The master key does not open the key of person {person}. If it was replaced while this was running: restart. "
+        "If not, it is the key of another vault, or the vault was changed: put master key and vault back from backups "
+        "of the same installation."
     )
     http_status = 500
 
@@ -259,9 +261,12 @@ class Vault:
         return count
 
     def check_master_key(self) -> None:
-        """Raise WrongMasterKey unless the master key opens the vault (judged by its first person)."""
+        """Raise WrongMasterKey unless the master key opens the vault (judged by its own key and its first person)."""
         with reading(self.engine) as connection:
             row = connection.execute(select(persons).order_by(persons.c.id).limit(1)).one_or_none()
+            stored = connection.scalar(_ACCESSES_KEY)
+        if stored is not None:
+            self.unwrap(ACCESSES, stored)
         if row is not None:
             self.unwrap(row.id, row.wrapped_key)
 
@@ -288,6 +293,8 @@ class Vault:
     def _person(self, connection: Connection, person: str | None) -> tuple[str, bytes]:
         """The person's id and key, both new for None."""
         if person is None:
+            # A process that still has a master key which was replaced must wrap nothing with it: nobody could read it.
+            self.accesses_key(connection)
             person, key = new_id(self.random_bytes), self.random_bytes(KEY_BYTES)
             wrapped = self._wrap(person, key)
             connection.execute(insert(persons).values(id=person, wrapped_key=wrapped))
@@ -309,11 +316,21 @@ class Vault:
             raise WrongMasterKey(person=person) from error
 
 
-def open_vault(location: Location, master: bytes) -> Vault:
-    """The vault there, created or brought up to date; in memory for None. Raises WrongMasterKey."""
+def open_vault(location: Location, master: bytes, *other_masters: bytes) -> Vault:
+    """The vault there, created or brought up to date; in memory for None. Raises WrongMasterKey.
+
+    While the master key is being replaced there are two, and the vault opens with one of them.
+    """
     engine = connect(location, overwrites_deleted=True)
     migrate(engine, "vault")
-    vault = Vault(engine, master)
+    for other in other_masters:
+        with suppress(WrongMasterKey):
+            return _checked(Vault(engine, master))
+        master = other
+    return _checked(Vault(engine, master))
+
+
+def _checked(vault: Vault) -> Vault:
     vault.check_master_key()
     return vault
 

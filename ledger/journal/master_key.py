@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta
+from sqlalchemy import func, select
 
 from ledger.database import reading
 from ledger.durable import sync_folder, write_new
@@ -34,6 +35,7 @@ from ledger.key_files import KEY_BYTES, locked, plain, read_plain, replace_file
 from ledger.keys import rewrap_files
 from ledger.master_change import begin_change, change_under_way, end_change
 from ledger.vault import WrongMasterKey
+from ledger.vault_tables import persons
 
 DEADLINE_DAYS = 90  # a person who was erased may be read from an older copy until then
 
@@ -135,9 +137,11 @@ def _new_master(place: Path | None) -> bytes:
 
 
 def _rewrap_vault(ledger: Ledger, old: bytes, new: bytes) -> int:
-    """Keys of how many were wrapped anew; none where that was done before a crash."""
+    """How many persons' keys are wrapped by the new master key, by this call or by one before a crash."""
     try:
-        return replace(ledger.vault, master=old).rewrap(new)
+        replace(ledger.vault, master=old).rewrap(new)
     except WrongMasterKey:
         replace(ledger.vault, master=new).check_master_key()
-        return 0
+    with reading(ledger.vault.engine) as connection:
+        count: int = connection.scalar(select(func.count()).select_from(persons)) or 0
+    return count

@@ -203,7 +203,7 @@ def _open(
         clock=clock,
         accept_long_silence=accept_long_silence,
     )
-    vault = open_vault(settings.vault_db, keys.master)
+    vault = open_vault(settings.vault_db, *keys.masters())
     return Ledger(settings, engine, keys, guard, files, vault, clock, journal)
 
 
