@@ -3,6 +3,7 @@
 A PERSON is named by the reference of a claim of theirs, which they know, or by their own id.
 """
 
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -14,13 +15,15 @@ from ledger.database import reading
 from ledger.durable import write_new
 from ledger.errors import LedgerError
 from ledger.journal.asking import build
+from ledger.journal.opening import open_ledger
 from ledger.moments import format_moment
 from ledger.recall.erasing import carry_out_erasure
 from ledger.recall.holding import Holding, holding_on
-from ledger.recall.person import ErasePerson, SetRetention, find_person, rules, set_retention
+from ledger.recall.person import ErasePerson, find_person, rules, set_retention
 from ledger.settings import Settings
 from ledger.vault_accesses import list_accesses
 from portal.cli_acting import acting, acting_options, choose_account, show_receipt
+from portal.cli_commands import command_line
 
 TEMPLATES = Path(__file__).parent / "templates"
 AS_PAGE = (".html", ".htm")
@@ -42,7 +45,7 @@ def person() -> None:
 def _erase(
     reference: str, reason: str, account: str | None, key: str | None, accept_clock: bool, as_json: bool
 ) -> None:
-    """Destroy everything that is kept on PERSON, for ever, and record that it was."""
+    """Erase a person: everything that was kept on them is destroyed, for ever. That it was is recorded."""
     request = build(ErasePerson, {"person": reference, "reason": reason})
     with acting(account, key, accept_clock=accept_clock) as (ledger, by):
         receipt = carry_out_erasure(ledger, request, by)
@@ -73,7 +76,7 @@ def export(reference: str, out: tuple[Path, ...], account: str | None, as_json: 
         if path.exists():
             raise FileThere(path=path)
     actor = choose_account(Settings.from_env(), account).actor
-    with opened_ledger() as ledger:
+    with closing(open_ledger(Settings.from_env())) as ledger:
         held = holding_on(ledger, reference, actor=actor)
     for path in out:
         write_new(path, (as_page(held) if path.suffix.lower() in AS_PAGE else to_json(held)).encode())
@@ -88,7 +91,7 @@ def export(reference: str, out: tuple[Path, ...], account: str | None, as_json: 
 @json_option
 def accesses(reference: str, as_json: bool) -> None:
     """Show who read what is kept on PERSON, when, and what for; also after it was erased."""
-    with opened_ledger() as ledger:
+    with closing(open_ledger(Settings.from_env())) as ledger:
         with reading(ledger.engine) as connection:
             found = find_person(connection, reference)
         with reading(ledger.vault.engine) as connection:
@@ -102,35 +105,10 @@ def accesses(reference: str, as_json: bool) -> None:
         click.echo(table(("At", "Actor", "Kind", "Item", "Purpose"), rows))
 
 
-@click.option("--kind", help="The kind of value whose time is set, such as payout.")
-@click.option("--days", help="Whole days from when the claim is settled or declined.")
-@click.option("--reason", help="Why so long: the law or the need behind it.")
-def _retention(
-    kind: str | None,
-    days: str | None,
-    reason: str | None,
-    account: str | None,
-    key: str | None,
-    accept_clock: bool,
-    as_json: bool,
-) -> None:
-    """Show how long each kind of personal value is kept, and why; or set it, which is recorded."""
-    given = {
-        name: one for name, one in (("kind", kind), ("days", days), ("reason", reason)) if one is not None
-    }
-    if not given:
-        _show_retention(as_json=as_json)
-        return
-    request = build(SetRetention, given)
-    with acting(account, key, accept_clock=accept_clock) as (ledger, by):
-        receipt = ledger.journal.write(set_retention, request, by)
-    show_receipt(receipt, as_json=as_json)
-
-
-person.add_command(acting_options(click.command("retention")(_retention)))
-
-
-def _show_retention(*, as_json: bool) -> None:
+@person.command()
+@json_option
+def retention(as_json: bool) -> None:
+    """Show how long each kind of personal value is kept once its claim is settled or declined, and why."""
     with opened_ledger() as ledger, reading(ledger.engine) as connection:
         in_force = rules(connection)
     if as_json:
@@ -138,6 +116,9 @@ def _show_retention(*, as_json: bool) -> None:
         return
     for rule in in_force.values():
         click.echo(f"{rule.kind}: {rule.days} days. {rule.purpose} {rule.reason}")
+
+
+person.add_command(command_line("set-retention", set_retention))
 
 
 def as_page(held: Holding) -> str:

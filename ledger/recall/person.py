@@ -173,7 +173,7 @@ class SetRetention(Request, frozen=True):
     reason: Annotated[Prose, Meta(min_length=1), ask("Why so long", "The law or the need behind it.")]
 
 
-@command("retention.set")
+@command("person.set_retention")
 def set_retention(tx: Tx, request: SetRetention) -> None:
     """What is past its time under the new rule goes at the worker's next round."""
     opened = read_recorded(tx.connection, 0).event

@@ -70,7 +70,7 @@ TITLES = {
     "claim.decline": mark("Decline a claim"),
     "claim.settle": mark("Record that a remedy was given"),
     "person.erase": mark("Erase a person"),
-    "retention.set": mark("Set how long personal data is kept"),
+    "person.set_retention": mark("Set how long personal data is kept"),
 }
 PARTS = (
     (
@@ -104,7 +104,7 @@ PARTS = (
             "claim.settle",
         ),
     ),
-    (mark("Personal data"), ("person.erase", "retention.set")),
+    (mark("Personal data"), ("person.erase", "person.set_retention")),
     (mark("The company"), ("seller.describe",)),
 )
 
