@@ -1,6 +1,6 @@
 """The nouns of the command line: what people record, list and show of each."""
 
-from portal import cli_lists, cli_units
+from portal import cli_lists, cli_papers, cli_units
 from portal.cli_commands import noun_group
 
 party = noun_group("party", "party", "Suppliers, factories, warehouses, marketplaces, laboratories.")
@@ -24,6 +24,8 @@ lot.add_command(cli_lists.lots)
 batch.add_command(cli_lists.batches)
 batch.add_command(cli_lists.show_batch)
 shipment.add_command(cli_lists.shipments)
+shipment.add_command(cli_papers.show_shipment)
+shipment.add_command(cli_papers.paper)
 substitution.add_command(cli_lists.substitutions)
 recall.add_command(cli_lists.recalls)
 claim.add_command(cli_lists.claims)

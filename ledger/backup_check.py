@@ -1,0 +1,101 @@
+"""Is a backup whole? Everything that a restore would need is read, and nothing is made of it."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ledger.audit.references import file_refs
+from ledger.backup import FILES, LOG, VAULT_DB, newest_of
+from ledger.database import connect, migrate
+from ledger.errors import LedgerError
+from ledger.files import Files
+from ledger.journal.carrying import FILE_MARK, verify_log
+from ledger.journal.replay import recorded_from
+from ledger.log.checkpoint import Checkpoint
+from ledger.log.layout import Directory, Progress, no_progress
+from ledger.log.note import Verifier
+from ledger.log.tiles import TILE_WIDTH, tiles_of
+from ledger.vault import Vault
+from ledger.vault_check import check_vault
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was looked at. `problems` is empty where a restore would find everything."""
+
+    checkpoint: Checkpoint | None  # None: the log itself is not whole
+    files: int
+    vault: Path | None  # the copy that was opened
+    problems: tuple[str, ...]
+
+
+def check_backup(
+    folder: Path,
+    verifier: Verifier,
+    *,
+    vault: Path | None = None,
+    master: bytes | None = None,
+    progress: Progress = no_progress,
+) -> Checked:
+    """Check the log in `folder` against a trusted key, every file it names, and the newest copy of the vault.
+
+    `master` opens the vault; it goes on after the first problem.
+    """
+    problems: list[str] = []
+    checkpoint, count = None, 0
+    try:
+        checkpoint, _way = verify_log(folder / LOG, verifier, progress)
+    except LedgerError as error:
+        problems.append(str(error))
+    if checkpoint is not None:
+        count = _check_files(folder, checkpoint.size, problems)
+    opened = None
+    if vault is not None:
+        opened = newest_of(vault, VAULT_DB)
+        problems += _vault_problems(opened, vault, master)
+    return Checked(checkpoint, count, opened, tuple(problems))
+
+
+def _check_files(folder: Path, size: int, problems: list[str]) -> int:
+    """Read every file that an entry names; gives how many there are."""
+    files, wanted = Files(folder / FILES), set(_named(Directory(folder / LOG), size))
+    for sha256 in sorted(wanted):
+        try:
+            files.open(sha256).close()
+        except LedgerError as error:
+            problems.append(str(error))
+    return len(wanted)
+
+
+def _named(log: Directory, size: int) -> Iterator[str]:
+    for tile in tiles_of(size):
+        if tile.level:
+            return
+        start = tile.number * TILE_WIDTH
+        for index, body in enumerate(log.read_entries(tile.number, tile.width), start):
+            if FILE_MARK in body:
+                yield from (ref.sha256 for ref in file_refs(recorded_from(index, body).event))
+
+
+def _vault_problems(opened: Path | None, vault: Path, master: bytes | None) -> Iterator[str]:
+    """What is wrong with a copy of the vault: it is copied once more, so that looking changes nothing in it."""
+    if opened is None:
+        yield f"{vault} holds no complete copy of a vault."
+        return
+    with TemporaryDirectory(prefix="lotproof-check-") as beside:
+        copy = Path(beside) / VAULT_DB
+        shutil.copyfile(opened / VAULT_DB, copy)
+        engine = connect(copy)
+        try:
+            with engine.connect() as connection:
+                found = connection.exec_driver_sql("PRAGMA integrity_check").scalar_one()
+            if found != "ok":
+                yield f"{opened / VAULT_DB}: {found}"
+            elif master is not None:
+                migrate(engine, "vault")
+                for one in check_vault(Vault(engine, master)):
+                    yield f"{opened / VAULT_DB}: {one.table} {one.row}: {one.problem}"
+        finally:
+            engine.dispose()

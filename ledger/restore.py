@@ -1,0 +1,234 @@
+"""Restoring a backup: nothing is served from it before all of it was verified.
+
+    keys → every entry, tile, checkpoint and signature into tables → files → derived tables → vault and state
+        → persons erased in the log are erased in the vault → audit → the folder is moved into its place
+
+All of that happens in a folder beside, `NAME.restoring`; a crash leaves that and nothing else, and the next restore
+begins anew. On PostgreSQL the tables are in place from the start, and the folder without which nobody opens them is
+not. The guard is never made up: the one that survived is put in its place and says what is lost; without one
+readers are answered, marked old, until somebody answers for going on (`lotproof log resume`).
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sqlalchemy import Table
+
+from ledger.audit.derived import audit_derived
+from ledger.backup import FILES, LOG, SETTINGS, STATE_DB, VAULT_DB, copy_private, newest_of
+from ledger.copying import copy_tables
+from ledger.database import connect, migrate, reading
+from ledger.durable import PRIVATE_FOLDER, sync_folder
+from ledger.errors import LedgerError, Refused
+from ledger.files import CHUNK_BYTES, Files
+from ledger.generations import sync_tree
+from ledger.installing import make_databases
+from ledger.journal.carrying import carry_in
+from ledger.keys import LOG_KEY, Keys
+from ledger.location import Location
+from ledger.log.checkpoint import Checkpoint
+from ledger.log.guard import Guard
+from ledger.log.layout import Progress, no_progress
+from ledger.recall.erasing import erase_recorded, vault_problems
+from ledger.settings import Settings
+from ledger.vault import open_vault
+from ledger.vault_tables import METADATA as VAULT
+
+
+class PlaceTaken(Refused):
+    """Something lives where the backup should go."""
+
+    message = (
+        "{folder} is not empty. Move it aside first (its guard, keys and vault may be of use: --guard, --keys, "
+        "--vault), or restore elsewhere: --into FOLDER."
+    )
+
+
+class NotInBackup(LedgerError):
+    """A part of the backup is not where it was said to be."""
+
+    message = "{folder} holds no {what}. {advice}"
+
+
+class BackupNotWhole(Refused):
+    """An audit of what was restored found something."""
+
+    message = (
+        "The backup is not whole: {finding} ({count} such findings). Nothing was put in place; what was made of it "
+        "is in {folder}, to be looked at."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was restored. `lost` is (from, to): entries that the guard knows of and the backup has not."""
+
+    checkpoint: Checkpoint
+    files: int
+    vault_rows: int | None  # None: there was no copy of the vault, and it begins empty
+    erased: int  # persons and values that the older vault still held, and the log says are destroyed
+    missing: int  # values that the log names and the copy of the vault has not, or not whole
+    lost: tuple[int, int] | None
+    has_guard: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the parts of a backup are."""
+
+    folder: Path
+    keys: Path
+    vault: Path | None = None
+    guard: Path | None = None
+
+
+def restore(
+    sources: Sources,
+    settings: Settings,
+    *,
+    state_tables: Sequence[Table],
+    progress: Progress = no_progress,
+) -> Restored:
+    """Restore into `settings.data`, which must be empty or not there.
+
+    Raises PlaceTaken, NotInBackup, BackupNotWhole, NotEmpty, and what reading keys, log and vault raises.
+    """
+    target = settings.data
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise PlaceTaken(folder=target)
+    staging = _fresh(target.with_name(f"{target.name}.restoring"))
+    staged = _settings(sources, settings, staging)
+    keys = _copy_keys(sources, staged)
+    files = _copy_files(sources.folder / FILES, Files(staged.files))
+    checkpoint = _carry(sources.folder / LOG, staged, keys, progress)
+    rows = _copy_vault(sources, staged, state_tables)
+    lost = _place_guard(sources.guard, staged, checkpoint)
+    erased, missing = _settle(staged, keys)
+    sync_tree(staging)
+    if target.exists():
+        target.rmdir()
+    # A crash before this line leaves no installation, and `NAME.restoring`; after it, the whole one.
+    staging.rename(target)
+    sync_folder(target.parent)
+    return Restored(checkpoint, files, rows, erased, missing, lost, has_guard=sources.guard is not None)
+
+
+def _fresh(staging: Path) -> Path:
+    if staging.exists():
+        shutil.rmtree(staging)  # what a crash left of a former try
+    staging.mkdir(mode=PRIVATE_FOLDER, parents=True)
+    return staging
+
+
+def _settings(sources: Sources, settings: Settings, staging: Path) -> Settings:
+    """The settings for the folder beside, as `init` fixed them."""
+    if not (sources.folder / SETTINGS).is_file():
+        return replace(settings, data=staging)
+    shutil.copyfile(sources.folder / SETTINGS, staging / SETTINGS)
+    (staging / SETTINGS).chmod(0o600)
+    fixed = Settings.from_env({"LOTPROOF_DATA": str(staging)})
+    return replace(
+        settings, data=staging, host=fixed.host, origin=fixed.origin, log_entries=fixed.log_entries
+    )
+
+
+def _copy_keys(sources: Sources, staged: Settings) -> Keys:
+    found = newest_of(sources.keys, LOG_KEY)
+    if found is None:
+        advice = "Without the log's key it can be read as a mirror: lotproof log import."
+        raise NotInBackup(folder=sources.keys, what=LOG_KEY, advice=advice)
+    staged.keys.mkdir(mode=PRIVATE_FOLDER)
+    copy_private(found, staged.keys)
+    return Keys.open(staged.keys, master_key_file=staged.master_key_file)
+
+
+def _copy_files(source: Path, target: Files) -> int:
+    """Every file, hashed on the way in; gives how many."""
+    count = 0
+    for name in Files(source).names():
+        with Files(source).open(name) as file:
+            target.put(iter(lambda: file.read(CHUNK_BYTES), b""))
+        count += 1
+    return count
+
+
+def _carry(folder: Path, staged: Settings, keys: Keys, progress: Progress) -> Checkpoint:
+    """The log into its tables, and what is derived from it, all verified."""
+    if not folder.is_dir():
+        raise NotInBackup(
+            folder=folder.parent, what=LOG, advice="Give the folder that lotproof backup wrote."
+        )
+    make_databases(staged)
+    engine = connect(staged.ledger_db)
+    try:
+        carried = carry_in(folder, engine, keys.signer.verifier, Files(staged.files).read, progress)
+    finally:
+        engine.dispose()
+    if carried.missing is not None:
+        raise carried.missing
+    return carried.checkpoint
+
+
+def _copy_vault(sources: Sources, staged: Settings, state_tables: Sequence[Table]) -> int | None:
+    """Vault and state into their places; gives how many rows the vault has."""
+    if sources.vault is None:
+        return None
+    found = newest_of(sources.vault, VAULT_DB)
+    if found is None:
+        advice = "Leave --vault out to begin with an empty one: contacts and payouts are lost then."
+        raise NotInBackup(folder=sources.vault, what=VAULT_DB, advice=advice)
+    beside = staged.data
+    rows = _copy_database(found / VAULT_DB, "vault", staged.vault_db, VAULT.sorted_tables, beside=beside)
+    if (found / STATE_DB).is_file():
+        _copy_database(found / STATE_DB, "state", staged.state_db, state_tables, beside=beside)
+    return rows
+
+
+def _copy_database(
+    file: Path, history: str, location: Location, tables: Sequence[Table], *, beside: Path
+) -> int:
+    """Rows of a backup's file, which stays untouched: a copy of it is opened, and migrated where it is older."""
+    copy = beside / f"{history}.copy"
+    shutil.copyfile(file, copy)
+    source, target = connect(copy), connect(location)
+    try:
+        migrate(source, history)
+        return copy_tables(source, target, tables)
+    finally:
+        source.dispose()
+        target.dispose()
+        for left in beside.glob(f"{copy.name}*"):
+            left.unlink()
+
+
+def _place_guard(guard: Path | None, staged: Settings, checkpoint: Checkpoint) -> tuple[int, int] | None:
+    """Put the guard that survived in its place; gives which entries it knows of beyond the backup's end."""
+    if guard is None:
+        return None
+    guarded = Guard(guard).read()
+    shutil.copyfile(guard, staged.guard)
+    staged.guard.chmod(0o600)
+    return (checkpoint.size, guarded.size) if guarded.size > checkpoint.size else None
+
+
+def _settle(staged: Settings, keys: Keys) -> tuple[int, int]:
+    """Erase in the vault what the log says is erased, and look at everything once more.
+
+    Gives how much was erased, and how many values the log names and the vault's copy has not. Raises BackupNotWhole.
+    """
+    vault, engine = open_vault(staged.vault_db, keys.master), connect(staged.ledger_db)
+    try:
+        with reading(engine) as connection:
+            erased = erase_recorded(vault, connection)
+        with reading(engine) as connection:
+            problems = list(vault_problems(vault, connection))
+        files, verifier = Files(staged.files), keys.signer.verifier
+        report = audit_derived(engine, files, None, verifier, units_key=keys.units)
+    finally:
+        vault.engine.dispose()
+        engine.dispose()
+    if report.findings:
+        raise BackupNotWhole(finding=report.findings[0], count=len(report.findings), folder=staged.data)
+    return erased, len(problems)

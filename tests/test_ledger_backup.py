@@ -1,0 +1,338 @@
+"""Backup and restore: what comes back is what was there, and nothing is served before all of it was verified."""
+
+import os
+import shutil
+import sqlite3
+import sys
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ledger.backup import BackedUp, KeysBesideData, back_up
+from ledger.backup_check import check_backup
+from ledger.errors import LedgerError
+from ledger.generations import add_generation, generations, prune
+from ledger.journal.journal import By
+from ledger.journal.opening import open_ledger
+from ledger.log.compare import parse_kept
+from ledger.log.layout import FileDiffers
+from ledger.recall.erasing import carry_out_erasure
+from ledger.recall.person import ErasePerson
+from ledger.restore import NotInBackup, PlaceTaken, Restored, Sources, restore
+from ledger.resume import resume
+from ledger.state import open_state
+from ledger.vault import UnknownItem
+from portal.accounts import accounts, add_account
+from portal.cli_backup import STATE_TABLES
+from tests.tampering import audited
+from tests.world import ADA, World
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Where a world's backup goes."""
+
+    world: World
+    at: Path
+
+    def make(self, **how: object) -> BackedUp:
+        world = self.world
+        places = {"vault": self.at / "vault", "keys": self.at / "keys", **how}
+        return back_up(
+            world.ledger,
+            self.at / "data",
+            now=world.clock.now(),
+            state_tables=STATE_TABLES,
+            **places,  # type: ignore[arg-type]
+        )
+
+    def sources(self, *, guard: Path | None = None) -> Sources:
+        return Sources(self.at / "data", keys=self.at / "keys", vault=self.at / "vault", guard=guard)
+
+    def restored(self, into: Path, *, guard: Path | None = None) -> Restored:
+        settings = replace(self.world.ledger.settings, data=into)
+        return restore(self.sources(guard=guard), settings, state_tables=STATE_TABLES)
+
+
+@pytest.fixture
+def copies(world: World, tmp_path: Path) -> Copies:
+    """A company with units, a shipment, a recall, a claim with contact and payout, and an account."""
+    world.ledger.settings.init()
+    batch = world.batch("B1", units=5)
+    batch.ships(to="DE", count=3)
+    world.recall("R1", batches=["B1"])
+    world.claim(batch.serials[0])
+    state = open_state(world.ledger.settings.state_db)
+    add_account(state, "Ada", "a rather long sentence", now=world.clock.now())
+    state.dispose()
+    return Copies(world, tmp_path / "copies")
+
+
+def at(world: World, folder: Path) -> World:
+    """The world as it is in a restored folder."""
+    ledger = open_ledger(replace(world.ledger.settings, data=folder), clock=world.clock)
+    return World(ledger, world.clock)
+
+
+def contact_of(world: World) -> str:
+    """The one claim's contact, an item of the vault."""
+    with closing(sqlite3.connect(world.ledger.settings.data / "lotproof.db")) as database:
+        return str(database.execute("SELECT contact FROM claims").fetchone()[0])
+
+
+def test_what_is_restored_is_what_was_there(copies: Copies, tmp_path: Path) -> None:
+    world, target = copies.world, tmp_path / "again"
+    made = copies.make()
+    assert made.files > 0
+    assert made.vault_rows
+    done = copies.restored(target, guard=world.ledger.guard.path)
+    assert (done.lost, done.missing, done.erased, done.has_guard) == (None, 0, 0, True)
+    again = at(world, target)
+    assert again.bodies() == world.bodies()
+    assert again.rows() == world.rows()
+    assert again.standing() == world.standing()
+    item = contact_of(world)
+    assert again.ledger.vault.opening(item) == world.ledger.vault.opening(item)
+    state = open_state(again.ledger.settings.state_db)
+    assert [one.name for one in accounts(state)] == ["Ada"]
+    state.dispose()
+    again.batch("B2", units=2)
+    again.close()
+    assert audited(target, derived=True).findings == ()
+    assert not list(tmp_path.glob("*.restoring"))
+    assert target.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_second_backup_adds_what_is_new_and_restores_to_it(copies: Copies, tmp_path: Path) -> None:
+    first = copies.make()
+    copies.world.later(hours=1)
+    copies.world.batch("B2", units=4).ships(to="FR", count=1)
+    second = copies.make()
+    assert second.checkpoint.size > first.checkpoint.size
+    assert 0 < second.files < first.files + second.files
+    copies.restored(tmp_path / "again", guard=copies.world.ledger.guard.path)
+    again = at(copies.world, tmp_path / "again")
+    assert again.bodies() == copies.world.bodies()
+    again.close()
+
+
+def test_an_older_backup_says_what_is_lost_and_signs_nothing(copies: Copies, tmp_path: Path) -> None:
+    world = copies.world
+    copies.make()
+    size = world.size()
+    world.batch("B2", units=2)
+    done = copies.restored(tmp_path / "again", guard=world.ledger.guard.path)
+    assert done.lost == (size, world.size())
+    again = at(world, tmp_path / "again")
+    assert again.standing().is_old
+    with pytest.raises(LedgerError):
+        again.batch("B3", units=2)
+    again.close()
+
+
+def test_without_a_guard_it_answers_as_old_until_it_is_resumed(copies: Copies, tmp_path: Path) -> None:
+    world = copies.world
+    copies.make()
+    newest = world.standing().note
+    assert not copies.restored(tmp_path / "again").has_guard
+    again = at(world, tmp_path / "again")
+    assert again.standing().is_old
+    again.close()
+    resume(again.ledger.settings, reason="The machine is gone.", kept=parse_kept(newest), clock=world.clock)
+    again.reopen()
+    again.batch("B2", units=2)
+    assert not again.standing().is_old
+    again.close()
+    assert audited(tmp_path / "again", derived=True).findings == ()
+
+
+def test_persons_erased_since_the_copy_of_the_vault_are_erased_in_it(copies: Copies, tmp_path: Path) -> None:
+    world = copies.world
+    item = contact_of(world)
+    copies.make()
+    older = generations(copies.at / "vault")[-1]
+    with closing(sqlite3.connect(world.ledger.settings.data / "lotproof.db")) as database:
+        person = str(database.execute("SELECT person FROM claims").fetchone()[0])
+    world.later(days=1)
+    carry_out_erasure(world.ledger, ErasePerson(person=person, reason="They asked."), By(ADA))
+    copies.make()
+    for newer in generations(copies.at / "vault"):
+        if newer != older:
+            shutil.rmtree(newer)
+    done = copies.restored(tmp_path / "again", guard=world.ledger.guard.path)
+    assert done.erased > 0
+    again = at(world, tmp_path / "again")
+    with pytest.raises(UnknownItem):
+        again.ledger.vault.opening(item)
+    again.close()
+
+
+def test_a_backup_without_the_vault_restores_with_an_empty_one(copies: Copies, tmp_path: Path) -> None:
+    copies.make()
+    sources = replace(copies.sources(guard=copies.world.ledger.guard.path), vault=None)
+    settings = replace(copies.world.ledger.settings, data=tmp_path / "again")
+    done = restore(sources, settings, state_tables=STATE_TABLES)
+    assert done.vault_rows is None
+    assert done.missing > 0
+    again = at(copies.world, tmp_path / "again")
+    with pytest.raises(UnknownItem):
+        again.ledger.vault.opening(contact_of(copies.world))
+    again.close()
+
+
+# --- what is refused
+
+
+def test_nothing_is_restored_over_something(copies: Copies) -> None:
+    copies.make()
+    with pytest.raises(PlaceTaken):
+        copies.restored(copies.world.ledger.settings.data)
+
+
+def test_without_keys_nothing_is_restored(copies: Copies, tmp_path: Path) -> None:
+    copies.make(keys=None)
+    (copies.at / "keys").mkdir()
+    with pytest.raises(NotInBackup):
+        copies.restored(tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_keys_do_not_go_where_the_log_goes(copies: Copies) -> None:
+    with pytest.raises(KeysBesideData):
+        copies.make(keys=copies.at / "data" / "keys")
+
+
+def bundle_of(copies: Copies) -> Path:
+    """The file with the first entries."""
+    return next(
+        path for path in (copies.at / "data" / "log" / "tile" / "entries").rglob("*") if path.is_file()
+    )
+
+
+def test_a_changed_byte_anywhere_in_the_log_is_found_before_anything_is_in_place(
+    copies: Copies, tmp_path: Path
+) -> None:
+    copies.make()
+    file = bundle_of(copies)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    verifier = copies.world.ledger.keys.signer.verifier
+    assert check_backup(copies.at / "data", verifier).problems
+    with pytest.raises((FileDiffers, LedgerError)):
+        copies.restored(tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_missing_or_changed_file_is_found(copies: Copies, tmp_path: Path) -> None:
+    copies.make()
+    verifier, master = copies.world.ledger.keys.signer.verifier, copies.world.ledger.keys.master
+    whole = check_backup(copies.at / "data", verifier, vault=copies.at / "vault", master=master)
+    assert whole.problems == ()
+    assert whole.files > 0
+    file = next(path for path in sorted((copies.at / "data" / "files").rglob("*")) if path.is_file())
+    content = file.read_bytes()
+    file.chmod(0o600)
+    file.write_bytes(content + b"x")
+    [problem] = check_backup(copies.at / "data", verifier).problems
+    assert file.name in problem
+    file.unlink()
+    with pytest.raises(LedgerError):
+        copies.restored(tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_changed_copy_of_the_vault_is_found(copies: Copies) -> None:
+    copies.make()
+    [copy] = generations(copies.at / "vault")
+    with closing(sqlite3.connect(copy / "vault.db")) as database:
+        database.execute("UPDATE items SET ciphertext = ciphertext || x'00'")
+        database.commit()
+    ledger = copies.world.ledger
+    checked = check_backup(
+        copies.at / "data", ledger.keys.signer.verifier, vault=copies.at / "vault", master=ledger.keys.master
+    )
+    assert any("items" in problem for problem in checked.problems)
+
+
+# --- killed in the middle
+
+
+class Killed(Exception):
+    """The power went."""
+
+
+@pytest.mark.parametrize("step", range(9))
+def test_a_backup_killed_at_any_moment_leaves_the_former_one_usable(
+    copies: Copies, tmp_path: Path, step: int
+) -> None:
+    """The n-th name that the backup makes durable is the last thing it does."""
+    copies.make()
+    before = copies.world.bodies()
+    copies.world.later(hours=1)
+    copies.world.batch("B2", units=2)
+    pid = os.fork()
+    if pid == 0:
+        _die_after(step)
+        copies.make()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    copies.restored(tmp_path / "again")
+    again = at(copies.world, tmp_path / "again")
+    assert again.bodies() in (before, copies.world.bodies())
+    again.close()
+
+
+def _die_after(step: int) -> None:
+    """End this process at its next rename but `step`, as kill -9 would."""
+    left = [step]
+
+    def audit(event: str, _facts: tuple[object, ...]) -> None:
+        if event == "os.rename":
+            left[0] -= 1
+            if left[0] < 0:
+                os._exit(9)
+
+    sys.addaudithook(audit)
+
+
+# --- dated copies
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+def fill(folder: Path) -> None:
+    (folder / "file").write_text("x")
+
+
+def test_of_dated_copies_the_newest_of_each_day_is_kept_for_as_long_as_was_said(tmp_path: Path) -> None:
+    for hours in range(0, 24 * 40, 8):
+        add_generation(tmp_path, NOON + timedelta(hours=hours), fill)
+    now = NOON + timedelta(hours=24 * 40 - 8)
+    prune(tmp_path, now, timedelta(days=30))
+    kept = generations(tmp_path)
+    assert 30 <= len(kept) <= 31
+    assert len({one.name[:10] for one in kept}) == len(kept)
+    assert kept[-1].name == "2026-04-19T040000Z"
+
+
+def test_the_newest_copy_is_kept_however_old_it_is(tmp_path: Path) -> None:
+    made = add_generation(tmp_path, NOON, fill)
+    assert prune(tmp_path, NOON + timedelta(days=400), timedelta(days=30)) == 0
+    assert generations(tmp_path) == [made]
+
+
+def test_a_copy_cut_short_is_none_and_is_swept_by_the_next(tmp_path: Path) -> None:
+    def dies(folder: Path) -> None:
+        fill(folder)
+        raise Killed
+
+    with pytest.raises(Killed):
+        add_generation(tmp_path, NOON, dies)
+    assert generations(tmp_path) == []
+    made = add_generation(tmp_path, NOON + timedelta(hours=1), fill)
+    assert generations(tmp_path) == [made]
+    assert list(tmp_path.iterdir()) == [made]
