@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -106,17 +107,16 @@ def export(folder: Path, with_files: bool, check: bool, as_json: bool) -> None:
     with opened_ledger() as ledger, reading(ledger.engine) as connection:
         ledger.standing(connection)
         key = ledger.vkey(connection)
-        # The files first: the checkpoint, written last, speaks for all that it names.
-        copied = copy_files(connection, ledger.files, Files(folder / FILES)) if with_files else 0
-        checkpoint = export_log(connection, folder, key, check=check)
+        files = partial(copy_files, connection, ledger.files, Files(folder / FILES))
+        checkpoint = export_log(
+            connection, folder, key, check=check, write_more=files if with_files else lambda: None
+        )
     if as_json:
-        told = {"folder": str(folder), "size": checkpoint.size, "root": checkpoint.root.hex()}
-        click.echo(to_json(told | ({"files": copied} if with_files else {})))
-        return
-    files = f", and {copied} files that were not there" if with_files else ""
-    click.echo(
-        f"{checkpoint.size} entries are in {folder}{files}. To check them: lotproof verify {folder} --key '{key}'"
-    )
+        click.echo(to_json({"folder": str(folder), "size": checkpoint.size, "root": checkpoint.root.hex()}))
+    else:
+        click.echo(
+            f"{checkpoint.size} entries are in {folder}. To check them: lotproof verify {folder} --key '{key}'"
+        )
 
 
 @click.command()

@@ -7,6 +7,7 @@ the files can change `vkey` too.
 import ctypes
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,12 +62,14 @@ def export(
     progress: Progress = no_progress,
     *,
     check: bool = False,
+    write_more: Callable[[], object] = lambda: None,
 ) -> Checkpoint:
     """Write the log as its newest checkpoint has it into `folder`; gives that checkpoint.
 
     An older export is brought up to date: what its own checkpoint covers is left alone where the files have the
-    right length, or, with `check`, the right content. The checkpoint is written last: whoever reads the folder
-    meanwhile, or after a crash, finds the log whole as some checkpoint has it. One bundle in memory at a time.
+    right length, or, with `check`, the right content. `write_more` writes what goes along (the files that entries
+    name). The checkpoint is written last: whoever reads the folder meanwhile, or after a crash, finds the log whole as
+    some checkpoint has it. One bundle in memory at a time.
     Raises NothingPublished, FolderTaken.
     """
     note = store.newest_note(connection)
@@ -79,6 +82,7 @@ def export(
     writing.tiles(connection, checkpoint.size, progress)
     _write_notes(connection, folder, None if check else older, checkpoint.size)
     _write(folder / VKEY, f"{vkey}\n".encode())
+    write_more()
     _sync_all(folder)  # a checkpoint must never outlive, in a power cut, the tiles that it speaks for
     _write(folder / CHECKPOINT, note.encode())
     sync_folder(folder)
