@@ -1,8 +1,8 @@
 """An outsider's check of a log: written from the specifications alone, with nothing of the product in it.
 
 Sources: RFC 6962 and RFC 9162 (tree, proofs), RFC 8785 (canonical JSON), C2SP signed-note, tlog-checkpoint,
-tlog-tiles and tlog-proof; for what entries hold, docs/ of the product. All that is read comes through `fetch`: over
-HTTP, or from the files of an export. Whatever does not fit raises Untrue.
+tlog-tiles and tlog-proof; for what entries hold and for the log's keys, docs/ of the product. All that is read comes
+through `fetch`: over HTTP, or from the files of an export. Whatever does not fit raises Untrue.
 
     log = read_log(fetch, vkey)         # the newest checkpoint, and every entry under it, checked
     log.events("recall.published/1")
@@ -16,21 +16,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from tests.outsider_keys import Checkpoint as Checkpoint
+from tests.outsider_keys import Key, expect, keys_of, open_note, open_signed_by_all, read_checkpoint
+from tests.outsider_keys import Untrue as Untrue
+from tests.outsider_keys import open_checkpoint as open_checkpoint
+from tests.outsider_keys import read_key_list as read_key_list
 
 Fetch = Callable[[str], bytes]
 TILE = 256
-
-
-class Untrue(Exception):
-    """The log is not what its key's holder signed, or not what the specifications ask for."""
-
-
-def expect(holds: bool, otherwise: str) -> None:
-    """Raise Untrue unless something holds."""
-    if not holds:
-        raise Untrue(otherwise)
 
 
 # --- hashes
@@ -63,59 +56,6 @@ def check_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], r
             found = hashlib.sha256(b"\1" + found + sibling).digest()
         place, last = place >> 1, last >> 1
     expect(last == 0 and found == root, "the path does not lead to the root")
-
-
-# --- the signed checkpoint
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """What was signed."""
-
-    origin: str
-    size: int
-    root: bytes
-
-
-def open_checkpoint(note: bytes, vkey: str) -> Checkpoint:
-    """The checkpoint that the holder of the key signed. Raises Untrue."""
-    try:
-        text, _, signatures = note.decode().rpartition("\n\n")
-        name, key_id, key = vkey.strip().split("+", 2)
-        raw = base64.b64decode(key, validate=True)
-    except ValueError as error:
-        raise Untrue(f"neither note nor key can be read: {error}") from error
-    text += "\n"
-    expect(raw[0] == 1 and len(raw) == 33, "not an Ed25519 key")
-    right_id = hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
-    expect(right_id.hex() == key_id, "the key's id is not that of the key")
-    _check_signature(text, signatures, name, right_id, raw[1:])
-    match = re.fullmatch(r"([^\n]+)\n(0|[1-9][0-9]*)\n([A-Za-z0-9+/]{43}=)\n", text)
-    expect(match is not None, "no checkpoint")
-    assert match is not None
-    expect(match[1] == name, "the checkpoint is of another log")
-    return Checkpoint(match[1], int(match[2]), base64.b64decode(match[3], validate=True))
-
-
-def _check_signature(text: str, signatures: str, name: str, key_id: bytes, key: bytes) -> None:
-    expect(signatures.endswith("\n"), "the note does not end with a line")
-    checked = 0
-    for line in signatures.removesuffix("\n").split("\n"):
-        match = re.fullmatch(r"— (\S+) ([A-Za-z0-9+/=]+)", line)
-        expect(match is not None, "a line that is no signature")
-        assert match is not None
-        try:
-            blob = base64.b64decode(match[2], validate=True)
-        except ValueError as error:
-            raise Untrue("a signature that cannot be read") from error
-        expect(base64.b64encode(blob).decode() == match[2], "a signature written in another way")
-        if match[1] == name and blob[:4] == key_id:
-            try:
-                Ed25519PublicKey.from_public_bytes(key).verify(blob[4:], text.encode())
-            except InvalidSignature as error:
-                raise Untrue("the signature is wrong") from error
-            checked += 1
-    expect(checked > 0, "nobody we know has signed this")
 
 
 # --- tiles
@@ -193,8 +133,14 @@ class Log:
 
 
 def read_log(fetch: Fetch, vkey: str) -> Log:
-    """The newest checkpoint of a log with everything under it, checked. Raises Untrue."""
-    checkpoint = open_checkpoint(fetch("checkpoint"), vkey)
+    """The newest checkpoint of a log with everything under it, checked; `vkey` is any key that the log had.
+
+    Raises Untrue.
+    """
+    note = fetch("checkpoint")
+    checkpoint = read_checkpoint(
+        open_note(note, [])[0]
+    )  # believed once the entries have said whose it must be
     leaves = read_hashes(fetch, checkpoint.size)
     bodies = read_entries(fetch, checkpoint.size)
     expect([leaf_hash(body) for body in bodies] == leaves, "an entry is not the one that was hashed")
@@ -202,8 +148,8 @@ def read_log(fetch: Fetch, vkey: str) -> Log:
     entries = [_entry(body) for body in bodies]
     _check_chain(entries, leaves)
     _check_links(entries)
-    opened = entries[0]["data"]
-    expect((opened["origin"], opened["vkey"]) == (checkpoint.origin, vkey.strip()), "another log was opened")
+    expect(entries[0]["kind"] == "log.opened/1", "the log was not opened")
+    open_signed_by_all(note, keys_of(entries), vkey)
     expect(entries[-1]["kind"] == "status.stated/1", "a checkpoint does not end with the stated status")
     return Log(checkpoint, tuple(bodies), tuple(entries))
 
@@ -321,8 +267,11 @@ def read_proof(text: bytes) -> Proof:
     return Proof(int(lines[0][6:]), tuple(map(base64.b64decode, lines[1:])), note, extra)
 
 
-def check_proof(proof: Proof, entry: bytes, vkey: str) -> Checkpoint:
-    """The checkpoint under which the entry stands. Raises Untrue."""
-    checkpoint = open_checkpoint(proof.note, vkey)
+def check_proof(proof: Proof, entry: bytes, vkey: str, *, keys: Sequence[Key] = ()) -> Checkpoint:
+    """The checkpoint under which the entry stands; with `keys` (a key list's), also by way of statements.
+
+    Raises Untrue.
+    """
+    checkpoint = open_signed_by_all(proof.note, keys, vkey) if keys else open_checkpoint(proof.note, vkey)
     check_inclusion(leaf_hash(entry), proof.index, checkpoint.size, proof.path, checkpoint.root)
     return checkpoint
