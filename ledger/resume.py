@@ -143,7 +143,7 @@ def look(ledger: Ledger, kept: Kept | None) -> Lost:
         note, keyring = store.newest_note(connection), read_keyring(connection)
         if note is None or keyring is None:
             raise NothingPublished()
-        own = (ledger.keys.signer.verifier,)
+        own = tuple(one.verifier for one in ledger.keys.signers())
         newest = Checkpoint.parse(split_note(note)[0])
         here = Here(connection, keyring, newest, origin=ledger.settings.origin, own=own)
         if kept is not None:

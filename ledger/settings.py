@@ -84,6 +84,12 @@ class SettingsConflict(LedgerError):
     )
 
 
+class LedgerElsewhere(LedgerError):
+    """The ledger of this folder was moved to PostgreSQL, and the address is not set."""
+
+    message = "The ledger of {path} was moved to PostgreSQL. Set LOTPROOF_DATABASE_URL to the address that it was moved to."
+
+
 class SettingsUnreadable(LedgerError):
     """settings.json is not what `init` wrote."""
 
@@ -103,6 +109,7 @@ class _Fixed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     log_entries: LogEntries
     origin: str
     mirror_of: str | None = None
+    database: Literal["postgresql"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,7 @@ class Settings:
     database_url: str | None = field(default=None, repr=False)  # None: files; it may hold a password
     owner_url: str | None = field(default=None, repr=False)  # None: one role owns and runs
     mirror_of: str | None = None  # the key of a log that is only copied here; None: a ledger of our own
+    moved_to: Literal["postgresql"] | None = None  # where `log move` brought it; None: where it always was
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -143,8 +151,11 @@ class Settings:
             database_url=_database_url("LOTPROOF_DATABASE_URL", environ),
             owner_url=_database_url("LOTPROOF_OWNER_URL", environ),
             mirror_of=fixed.mirror_of if fixed else None,
+            moved_to=fixed.database if fixed else None,
         )
         settings._refuse_conflict(fixed)
+        if settings.moved_to is not None and settings.database_url is None:
+            raise LedgerElsewhere(path=data)
         return settings
 
     @property
@@ -214,14 +225,39 @@ class Settings:
         Raises SettingsConflict where they were fixed otherwise.
         """
         self.prepare()
-        fixed = _Fixed(
-            host=self.host, log_entries=self.log_entries, origin=self.origin, mirror_of=self.mirror_of
-        )
         try:
-            write_new(self.settings_json, msgspec.json.format(msgspec.json.encode(fixed), indent=2) + b"\n")
+            write_new(self.settings_json, self._fixed())
         except FileExistsError:
             self._refuse_conflict(_read_fixed(self.settings_json))
         sync_folder(self.data)
+
+    def check_origin(self, origin: str) -> None:
+        """Raise InvalidOrigin for what cannot name a log."""
+        _origin(origin)
+
+    def rename(self, origin: str) -> "Settings":
+        """Fix another origin, as `log succeed` does; host and labels stay. Durable when this returns."""
+        renamed = replace(self, origin=_origin(origin))
+        renamed.rewrite()
+        return renamed
+
+    def rewrite(self) -> None:
+        """Fix what these settings say in place of what was fixed. Durable when this returns."""
+        fresh = self.data / "settings.json.new"
+        fresh.unlink(missing_ok=True)
+        write_new(fresh, self._fixed())
+        fresh.rename(self.settings_json)
+        sync_folder(self.data)
+
+    def _fixed(self) -> bytes:
+        fixed = _Fixed(
+            host=self.host,
+            log_entries=self.log_entries,
+            origin=self.origin,
+            mirror_of=self.mirror_of,
+            database=self.moved_to,
+        )
+        return msgspec.json.format(msgspec.json.encode(fixed), indent=2) + b"\n"
 
     def _database(self, schema: str, file: str) -> Location:
         return Postgres(self.database_url, schema) if self.database_url else self.data / file

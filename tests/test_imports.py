@@ -58,6 +58,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (  # from the ground up
     ("ledger.nouns",),
     (
         "ledger.resume",
+        "ledger.succession",
         "ledger.mirroring",
         "ledger.moving",
         "ledger.copying",
@@ -71,6 +72,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (  # from the ground up
         "ledger.cli",
         "ledger.cli_audit",
         "ledger.cli_checks",
+        "ledger.cli_compare",
         "ledger.cli_guard",
         "ledger.cli_carry",
         "ledger.cli_keys",

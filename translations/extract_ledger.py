@@ -40,6 +40,7 @@ NEVER_ON_A_PAGE = (
     "ledger/moving.py",
     "ledger/restore.py",
     "ledger/resume.py",
+    "ledger/succession.py",
     "ledger/settings.py",
     "portal/cli",
     "portal/demo.py",

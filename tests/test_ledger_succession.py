@@ -1,0 +1,144 @@
+"""Entries that were published are gone for good: the log goes on under a new name, and says so for ever."""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ledger.cli_compare import compare_checkpoint
+from ledger.errors import LedgerError
+from ledger.journal.key_events import LogSucceeded
+from ledger.journal.opening import open_ledger
+from ledger.log.note import UntrustedNote
+from ledger.resume import EntriesMissing, resume
+from ledger.settings import InvalidOrigin, Settings
+from ledger.succession import succeed
+from ledger.trace.bill_of_materials import RegisterMaterial
+from tests.tampering import audited
+from tests.world import World
+
+NEW = "localhost:8000/log-2"
+FILM, CELL, FOIL = (RegisterMaterial(code=code, name=code.title()) for code in ("FILM", "CELL", "FOIL"))
+
+
+@pytest.fixture
+def lost(world: World) -> Iterator[tuple[World, str, str]]:
+    """A world of which two writes are gone, with a checkpoint kept before them and one kept after."""
+    world.ledger.settings.init()
+    world.do(FILM)
+    early = world.standing().note
+    world.ledger.close()
+    data = world.ledger.settings.data
+    older = shutil.copy(data / "lotproof.db", data.parent / "older.db")
+    world.reopen()
+    world.do(CELL)
+    world.do(FOIL)
+    late = world.standing().note
+    world.ledger.close()
+    for suffix in ("-wal", "-shm"):
+        Path(f"{data}/lotproof.db{suffix}").unlink(missing_ok=True)
+    shutil.copy(older, data / "lotproof.db")
+    yield world, early, late
+    world.close()
+
+
+def succeeded(world: World, *, last_known: str | None = None) -> LogSucceeded:
+    receipt = succeed(
+        world.ledger.settings,
+        origin=NEW,
+        reason="The machine and its last backup burned.",
+        clock=world.clock,
+        last_known=last_known,
+    )
+    assert receipt is not None
+    return receipt.first(LogSucceeded).event
+
+
+def compared(world: World, *words: str) -> Result:
+    """`lotproof log compare` over the world's folder."""
+    environ = {"LOTPROOF_DATA": str(world.ledger.settings.data)}
+    return CliRunner().invoke(compare_checkpoint, [*words, "--json"], env=environ)
+
+
+def test_it_goes_on_in_the_same_tree_and_says_what_was_lost(lost: tuple[World, str, str]) -> None:
+    world, _early, late = lost
+    with closing(sqlite3.connect(world.ledger.settings.data / "lotproof.db")) as database:
+        left = database.execute("SELECT count(*) FROM log_entries").fetchone()[0]
+    with pytest.raises(EntriesMissing):
+        resume(world.ledger.settings, reason="Let us go on.", clock=world.clock)
+    event = succeeded(world)
+    assert (event.kept, event.last.size, event.origin) == (left, int(late.split("\n")[1]), NEW)
+    folder = world.ledger.settings.data
+    settings = Settings.from_env({"LOTPROOF_DATA": str(folder)})
+    assert settings.origin == NEW
+    again = World(open_ledger(settings, clock=world.clock), world.clock)
+    assert not again.standing().is_old
+    again.do(CELL)
+    assert again.standing().note.startswith(f"{NEW}\n")
+    again.close()
+    assert audited(folder, derived=True).findings == ()
+
+
+def test_what_was_kept_before_the_loss_is_contained_and_what_was_kept_after_is_said_to_be_lost(
+    lost: tuple[World, str, str],
+) -> None:
+    world, early, late = lost
+    succeeded(world)
+    found = compared(world, early)
+    assert (found.exit_code, json.loads(found.stdout)["result"]) == (0, "contained")
+    found = compared(world, late)
+    assert (found.exit_code, json.loads(found.stdout)["result"]) == (1, "succeeded")
+    assert "Entry" in json.loads(found.stdout)["message"]
+
+
+def test_with_the_guard_gone_too_the_checkpoint_that_was_kept_is_named(lost: tuple[World, str, str]) -> None:
+    world, _early, late = lost
+    world.ledger.guard.path.unlink()
+    assert succeeded(world, last_known=late).last.size == int(late.split("\n")[1])
+    assert audited(world.ledger.settings.data, derived=True).findings == ()
+
+
+def test_a_checkpoint_of_somebody_else_is_not_named(lost: tuple[World, str, str], tmp_path: Path) -> None:
+    world, early, _late = lost
+    other = World.begin(tmp_path / "other")
+    note = other.standing().note
+    other.close()
+    with pytest.raises(UntrustedNote):
+        succeeded(world, last_known=note)
+    assert compared(world, early).exit_code == 0
+    assert json.loads((world.ledger.settings.data / "settings.json").read_text())["origin"] != NEW
+
+
+def test_a_name_that_cannot_be_one_is_refused_before_anything_is_done(lost: tuple[World, str, str]) -> None:
+    world, _early, _late = lost
+    with pytest.raises(InvalidOrigin):
+        succeed(world.ledger.settings, origin="no name+", reason="x", clock=world.clock)
+
+
+def in_the_way_of_the_guard(folder: Path) -> Path:
+    return folder / "guard.fresh"
+
+
+def in_the_way_of_the_settings(folder: Path) -> Path:
+    return folder / "settings.json.new"
+
+
+@pytest.mark.parametrize("place", [in_the_way_of_the_guard, in_the_way_of_the_settings])
+def test_cut_short_between_two_steps_the_same_command_goes_on(
+    lost: tuple[World, str, str], place: Callable[[Path], Path]
+) -> None:
+    world, early, late = lost
+    obstacle = place(world.ledger.settings.data)
+    obstacle.mkdir()
+    with pytest.raises((OSError, LedgerError)):
+        succeeded(world)
+    obstacle.rmdir()
+    assert succeed(world.ledger.settings, origin=NEW, reason="Again.", clock=world.clock) is None
+    assert audited(world.ledger.settings.data, derived=True).findings == ()
+    assert compared(world, early).exit_code == 0
+    assert compared(world, late).exit_code == 1
