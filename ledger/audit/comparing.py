@@ -1,14 +1,18 @@
-"""Two tables compared, row by row and byte by byte, as they are stored and not as our types would show them."""
+"""Two tables compared, row by row and byte by byte, as they are stored and not as our types would show them.
+
+The live one may be PostgreSQL's, the other is always SQLite's: so PostgreSQL's values are brought to the form in which
+SQLite has them. Text sorts as bytes on both (collation C), and numbers as numbers.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table
+from sqlalchemy import JSON, Boolean, Column, ColumnElement, Connection, Date, Integer, LargeBinary, Table
 
 from ledger.audit.finding import Findings
+from ledger.audit.rows import fetch, is_sqlite, stream
 
-CHUNK_ROWS = 2_000
 _RANKS = {"n": 0, "i": 1, "r": 1, "t": 2, "b": 3}  # SQLite sorts NULL, numbers, text, blobs
 
 Row = tuple[Any, ...]
@@ -34,28 +38,53 @@ def compare(
 def count_staged(live: Connection, table: Table, staged: ColumnElement[bool]) -> int:
     """How many rows wait for their event."""
     sql = f"SELECT count(*) FROM {_quoted(table.name)} WHERE {_condition(live, staged)} IS TRUE"  # noqa: S608  # names and conditions of ours
-    return int(live.exec_driver_sql(sql).scalar_one())
+    return int(fetch(live, sql)[0][0])
 
 
 def _chunks(connection: Connection, table: Table, staged: ColumnElement[bool] | None) -> Iterator[list[Row]]:
-    """The rows in the order of the primary key, and then empty lists for ever."""
+    """The rows in the order of the primary key, and then an empty list."""
+    select = _select_sqlite if is_sqlite(connection) else _select_postgresql
+    where = "" if staged is None else f" WHERE {_condition(connection, staged)} IS NOT TRUE"
+    order = ", ".join(_quoted(column.name) for column in table.primary_key)
+    yield from stream(connection, f"{select(table)}{where} ORDER BY {order}")
+    yield []
+
+
+def _select_sqlite(table: Table) -> str:
     names = [_quoted(column.name) for column in table.columns]
     kinds = " || ".join(f"substr(typeof({name}), 1, 1)" for name in names)
     # Text as bytes: it may no longer be UTF-8.
     values = ", ".join(
         f"CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE {name} END" for name in names
     )
-    where = "" if staged is None else f" WHERE {_condition(connection, staged)} IS NOT TRUE"
-    order = ", ".join(_quoted(column.name) for column in table.primary_key)
     # From the table itself: an index holds copies, and a copy may have been left as it was.
-    sql = f"SELECT {kinds}, {values} FROM {_quoted(table.name)} NOT INDEXED{where} ORDER BY {order}"  # noqa: S608  # as above
-    cursor = connection.exec_driver_sql(sql).cursor
-    assert cursor is not None
-    while True:
-        rows = list(cursor.fetchmany(CHUNK_ROWS))
-        yield rows
-        if not rows:
-            return
+    return f"SELECT {kinds}, {values} FROM {_quoted(table.name)} NOT INDEXED"  # noqa: S608  # names of ours
+
+
+def _select_postgresql(table: Table) -> str:
+    shapes = [_as_sqlite_has_it(column) for column in table.columns]
+    names = [_quoted(column.name) for column in table.columns]
+    kinds = " || ".join(
+        f"CASE WHEN {name} IS NULL THEN 'n' ELSE '{kind}' END"
+        for name, (kind, _) in zip(names, shapes, strict=True)
+    )
+    values = ", ".join(value for _, value in shapes)
+    return f"SELECT {kinds}, {values} FROM {_quoted(table.name)}"  # noqa: S608  # names of ours
+
+
+def _as_sqlite_has_it(column: Column[Any]) -> tuple[str, str]:
+    """The first letter of the type that SQLite has for such a column, and the value in that form."""
+    name = _quoted(column.name)
+    match column.type:
+        case Boolean() | Integer():
+            return "i", f"{name}::bigint" if isinstance(column.type, Integer) else f"{name}::integer"
+        case LargeBinary():
+            return "b", name
+        case Date():
+            return "t", f"convert_to(to_char({name}, 'YYYY-MM-DD'), 'UTF8')"
+        case JSON():
+            return "t", f"convert_to({name}::text, 'UTF8')"
+    return "t", f"convert_to({name}, 'UTF8')"
 
 
 def _merged(

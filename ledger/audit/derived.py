@@ -2,10 +2,9 @@
 
 Each noun's tables are rebuilt in a scratch database that holds nothing else, so that an `apply` which looks into
 another noun's tables fails here. The log is read once for all of them. Every value of every table is covered:
-the log's own by `log`, the others here, the copies in indexes by SQLite's own check.
+the log's own by `log`, the others here, the copies in indexes by the database's own check.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -16,9 +15,10 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.audit.comparing import compare, count_staged
+from ledger.audit.copies import check_copies
 from ledger.audit.finding import Findings, Progress, no_progress
 from ledger.audit.log import Plan, Report, audit_snapshot, read_guard, scratch, snapshot
-from ledger.audit.rows import DRIVER_ERRORS, fetch, walk_bodies
+from ledger.audit.rows import DRIVER_ERRORS, fetch, recover, walk_bodies
 from ledger.audit.sharing import crew
 from ledger.database import writing
 from ledger.errors import LedgerError
@@ -32,7 +32,10 @@ from ledger.log.note import Verifier
 
 CANNOT_REBUILD = (LedgerError, SQLAlchemyError, *DRIVER_ERRORS, ValueError, LookupError)
 CHUNK_ENTRIES = 2_000
-_INDEX = re.compile(r"index (\w+)")
+_VERSIONS = {
+    "sqlite": "SELECT CAST(noun AS BLOB), version FROM projections NOT INDEXED",
+    "postgresql": "SELECT convert_to(noun, 'UTF8'), version FROM projections",
+}
 
 
 def audit_derived(
@@ -53,9 +56,9 @@ def audit_derived(
     findings = Findings()
     plan = plan or Plan(workers)
     guarded = read_guard(guard, findings)
-    with crew(engine, plan.workers) as hands, snapshot(engine) as connection:
+    with crew(engine, plan.workers) as hands, snapshot(engine, hands) as connection:
         seen = audit_snapshot(connection, guarded, verifier, files, findings, plan, hands, progress)
-        _check_copies(connection, findings)
+        check_copies(connection, findings)
         current = _current_nouns(connection, findings)
         _Rebuild(connection, current, files, units_key, findings).run(seen.size, progress)
         staged = _count_staged(connection)
@@ -66,11 +69,10 @@ def _current_nouns(connection: Connection, findings: Findings) -> list[Noun]:
     """The nouns whose tables were made by the present program; names the others, and rows of no noun."""
     versions = {}
     try:
-        for noun, version in fetch(
-            connection, "SELECT CAST(noun AS BLOB), version FROM projections NOT INDEXED"
-        ):
+        for noun, version in fetch(connection, _VERSIONS[connection.dialect.name]):
             versions[noun.decode(errors="backslashreplace") if noun else "NULL"] = version
     except (SQLAlchemyError, *DRIVER_ERRORS) as error:
+        recover(connection)
         findings.add("unreadable", projections.name, "", "", f"cannot be read: {error}")
         return []
     for name in sorted(versions.keys() - NOUNS.keys()):
@@ -84,20 +86,6 @@ def _current_nouns(connection: Connection, findings: Findings) -> list[Noun]:
             problem = f"rebuild needed: made by version {stands}, this program has version {noun.version}"
             findings.add("rebuild_needed", projections.name, noun.name, "version", problem)
     return current
-
-
-def _check_copies(connection: Connection, findings: Findings) -> None:
-    """Let SQLite compare its indexes with the tables, and look for damaged pages."""
-    owners = dict(fetch(connection, "SELECT name, tbl_name FROM sqlite_schema WHERE type = 'index'"))
-    try:
-        messages = [row[0] for row in fetch(connection, "PRAGMA integrity_check")]
-    except (SQLAlchemyError, *DRIVER_ERRORS) as error:
-        messages = [str(error)]
-    for message in messages:
-        if message != "ok":
-            index = _INDEX.search(message)
-            table = str(owners.get(index[1], "")) if index else ""
-            findings.add("damaged", table, "", index[1] if index else "", f"SQLite says: {message}")
 
 
 def _count_staged(connection: Connection) -> dict[str, int]:
@@ -168,6 +156,7 @@ class _Rebuild:
             try:
                 compare(self.live, self._beside[noun.name], table, staged, self.findings)
             except (SQLAlchemyError, *DRIVER_ERRORS) as error:
+                recover(self.live)
                 self.findings.add("unreadable", table.name, "", "", f"cannot be read: {error}")
 
     def _give_up(self, noun: Noun, error: Exception) -> None:

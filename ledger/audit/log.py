@@ -21,7 +21,7 @@ from ledger.audit.opening import check_key, first_keyring, known_keyring
 from ledger.audit.prefix import Prefix, first_to_read, name_other_root, read_prefix, root_at
 from ledger.audit.ranges import RANGE_ENTRIES, Scope
 from ledger.audit.resuming import FORMAT, Header, OtherAudit, Resumed, begin_or_resume, program_digest
-from ledger.audit.rows import begin_recoverable, fetch, is_sqlite, read_notes
+from ledger.audit.rows import begin_recoverable, export_snapshot, fetch, is_sqlite, read_notes
 from ledger.audit.schema import check_schema
 from ledger.audit.sharing import Crew, Part, crew
 from ledger.audit.size import log_size
@@ -89,15 +89,16 @@ def audit(
     findings = Findings()
     plan = plan or Plan(workers)
     guarded = read_guard(guard, findings)  # before the snapshot: it may lag behind it, never be ahead
-    with crew(engine, plan.workers) as hands, snapshot(engine) as connection:
+    with crew(engine, plan.workers) as hands, snapshot(engine, hands) as connection:
         seen = audit_snapshot(connection, guarded, verifier, files, findings, plan, hands, progress)
     return Report(seen.size, seen.checkpoints, findings.all(), note=seen.note, first=seen.first)
 
 
 @contextmanager
-def snapshot(engine: Engine) -> Iterator[Connection]:
-    """A connection whose reads all see one moment, and which survives a row that cannot be read."""
+def snapshot(engine: Engine, hands: Crew) -> Iterator[Connection]:
+    """A connection whose reads all see one moment, as `hands` do, and which survives a row that cannot be read."""
     with reading(engine) as connection:
+        hands.snapshot = export_snapshot(connection)
         begin_recoverable(connection)
         yield connection
 

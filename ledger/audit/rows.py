@@ -66,10 +66,26 @@ def stream(connection: Connection, sql: str, *parameters: object) -> Iterator[li
         cursor.close()
 
 
+def export_snapshot(connection: Connection) -> str:
+    """A name under which another process sees the same moment (`enter_snapshot`); call it first in a transaction.
+
+    Empty on SQLite, which has no such thing: there another process sees later rows too, and looks at none of them.
+    """
+    return "" if is_sqlite(connection) else str(fetch(connection, "SELECT pg_export_snapshot()")[0][0])
+
+
+def enter_snapshot(connection: Connection, name: str) -> None:
+    """See what the process sees that exported this snapshot, and still holds it; call it first in a transaction."""
+    if name:
+        _driver(connection).execute(f"SET TRANSACTION SNAPSHOT '{name}'")
+
+
 def begin_recoverable(connection: Connection) -> None:
-    """Set the point in the snapshot to which `recover` goes back."""
+    """Set the point in the snapshot to which `recover` goes back; the server is not to hang up while we compute."""
     if not is_sqlite(connection):
-        _driver(connection).execute(f"SAVEPOINT {SAVEPOINT}")
+        driver = _driver(connection)
+        driver.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        driver.execute(f"SAVEPOINT {SAVEPOINT}")
 
 
 def recover(connection: Connection) -> None:

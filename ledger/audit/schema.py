@@ -2,40 +2,53 @@
 
 from sqlalchemy import Connection
 
+from ledger.audit.catalogue import Catalogue, kept_catalogue, read_catalogue, read_grants
 from ledger.audit.finding import Findings
-from ledger.audit.rows import fetch
+from ledger.audit.rows import fetch, is_sqlite
 from ledger.database import connect, migrate, reading
+from ledger.log import store
 
 # Statistics that SQLite keeps for itself hold nothing of ours.
 _SCHEMA = (
     "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_stat%' ESCAPE '\\'"
 )
-_REVISIONS = "SELECT typeof(version_num), CAST(version_num AS BLOB) FROM alembic_version"
+_REVISIONS = {
+    "sqlite": "SELECT typeof(version_num), CAST(version_num AS BLOB) FROM alembic_version",
+    "postgresql": "SELECT 'text', convert_to(version_num, 'UTF8') FROM alembic_version",
+}
 
 
 def check_schema(connection: Connection, findings: Findings) -> set[str]:
     """Compare tables, indexes, triggers and the revision with those of a database that was just made.
 
-    Gives the names of the tables that are there.
+    On PostgreSQL also what roles may do to the log's tables. Gives the names of the tables that are there.
     """
     scratch = connect(None)
     migrate(scratch, "lotproof")
     with reading(scratch) as fresh:
-        should, stands = _schema(fresh), _schema(connection)
-        _compare(should, stands, findings)
-        if "alembic_version" in {name for _kind, name in stands}:
-            _compare_revisions(fetch(fresh, _REVISIONS), fetch(connection, _REVISIONS), findings)
+        if is_sqlite(connection):
+            stands = _schema(connection)
+            _compare("sqlite_schema", _schema(fresh), stands, findings)
+        else:
+            stands = read_catalogue(connection)
+            _compare("pg_catalog", kept_catalogue(), stands, findings)
+            _check_grants(connection, findings)
+        tables = {name for kind, name in stands if kind == "table"}
+        if "alembic_version" in tables:
+            should, found = (fetch(one, _REVISIONS[one.dialect.name]) for one in (fresh, connection))
+            _compare_revisions(should, found, findings)
     scratch.dispose()
-    return {name for kind, name in stands if kind == "table"}
+    return tables
 
 
-def _schema(connection: Connection) -> dict[tuple[str, str], tuple[object, ...]]:
+def _schema(connection: Connection) -> Catalogue:
     return {(kind, name): tuple(rest) for kind, name, *rest in fetch(connection, _SCHEMA)}
 
 
 def _compare(
-    should: dict[tuple[str, str], tuple[object, ...]],
-    stands: dict[tuple[str, str], tuple[object, ...]],
+    where: str,
+    should: Catalogue,
+    stands: Catalogue,
     findings: Findings,
 ) -> None:
     for kind, name in sorted(should.keys() | stands.keys()):
@@ -48,8 +61,15 @@ def _compare(
             problem = f"the {kind} was changed"
         else:
             continue
+        field = "sql" if where == "sqlite_schema" else kind
         facts = {"stands": stands.get(key), "should": should.get(key)}
-        findings.add("schema", "sqlite_schema", name, "sql", problem, **facts)
+        findings.add("schema", where, name, field, problem, **facts)
+
+
+def _check_grants(connection: Connection, findings: Findings) -> None:
+    for table, role, right in read_grants(connection, list(store.LOG.tables)):
+        problem = f"the role {role} may {right} what must never change"
+        findings.add("privilege", table, "", right, problem, role=role)
 
 
 def _compare_revisions(

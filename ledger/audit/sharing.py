@@ -20,7 +20,7 @@ from ledger.audit.heads import HeadsReport, sum_heads
 from ledger.audit.notes import KeysText, from_text
 from ledger.audit.prefix import check_tiles
 from ledger.audit.ranges import RANGE_ENTRIES, RangeReport, Scope, check_range
-from ledger.audit.rows import DRIVER_ERRORS, begin_recoverable, fetch, is_sqlite
+from ledger.audit.rows import DRIVER_ERRORS, begin_recoverable, enter_snapshot, fetch
 from ledger.database import connect, reading
 from ledger.journal.registry import KINDS
 
@@ -50,11 +50,15 @@ def look_at(connection: Connection, scope: Scope, part: Part, keys: KeysText) ->
 
 
 class Crew:
-    """This process and its helpers. Without helpers everything happens here."""
+    """This process and its helpers. Without helpers everything happens here.
+
+    `snapshot` is the name of what they are to look at, set once it is taken.
+    """
 
     def __init__(self, pool: Executor | None, helpers: int) -> None:
         self._pool = pool
         self._helpers = helpers
+        self.snapshot = ""
 
     def reports(
         self, connection: Connection, scope: Scope, parts: deque[Part], keys: KnownKeys
@@ -65,8 +69,7 @@ class Crew:
                 part = parts.popleft()
                 yield look_at(connection, scope, part, keys())
             return
-        snapshot = _exported(connection)
-        yield from self._shared(self._pool, connection, scope, parts, keys, snapshot)
+        yield from self._shared(self._pool, connection, scope, parts, keys)
 
     def _shared(
         self,
@@ -75,7 +78,6 @@ class Crew:
         scope: Scope,
         parts: deque[Part],
         keys: KnownKeys,
-        snapshot: str,
     ) -> Iterator[Seen]:
         waiting: deque[Future[Seen]] = deque()
         while parts:
@@ -83,7 +85,7 @@ class Crew:
             wanted = self._helpers * (2 if len(parts) > 2 * self._helpers else 1)
             for _ in range(min(wanted - sum(not one.done() for one in waiting), len(parts))):
                 part = parts.popleft()
-                waiting.append(pool.submit(_look_apart, scope, part, keys(), snapshot))
+                waiting.append(pool.submit(_look_apart, scope, part, keys(), self.snapshot))
             if parts:
                 part = parts.popleft()
                 waiting.append(_done(look_at(connection, scope, part, keys())))
@@ -150,15 +152,9 @@ def _begin_spawned(path: Path, _events: tuple[type, ...]) -> None:
 
 def _look_apart(scope: Scope, part: Part, keys: KeysText, snapshot: str) -> Seen:
     with reading(_APART[0]) as connection:
-        if snapshot:
-            connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+        enter_snapshot(connection, snapshot)
         begin_recoverable(connection)
         return look_at(connection, scope, part, keys)
-
-
-def _exported(connection: Connection) -> str:
-    """The name under which another process sees the same snapshot; SQLite has none, and there rows only come."""
-    return "" if is_sqlite(connection) else str(fetch(connection, "SELECT pg_export_snapshot()")[0][0])
 
 
 def _done(seen: Seen) -> Future[Seen]:
