@@ -12,14 +12,17 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from ledger.database import reading, writing
+from ledger.journal.journal import By
+from ledger.journal.key_changes import retire_key, rotate_key
 from ledger.log import store
+from ledger.log.key_list import parse_key_list
 from ledger.settings import LogEntries, Settings
 from ledger.state import open_state
 from portal.app import create_app
 from portal.live import Live
 from portal.proofs import proofs
 from portal.tokens import InvalidTokenName, TokenExists, UnknownToken, issue, revoke, tokens
-from tests.world import World
+from tests.world import ADA, World
 
 NOW = datetime(2025, 5, 1, 8, tzinfo=UTC)
 Fetch = Callable[[str], bytes]
@@ -171,7 +174,8 @@ def test_content_types_and_caching_are_those_of_the_specification(opened: FlaskC
     text, data = "text/plain; charset=utf-8", "application/octet-stream"
     for where, kind, caching in (
         ("checkpoint", text, "max-age=5"),
-        ("vkey", text, "max-age=3600"),
+        ("vkey", text, "max-age=300"),
+        ("keys", text, "max-age=300"),
         ("proof/0", text, "max-age=5"),
         ("tile/0/000", data, "immutable"),
         ("tile/1/000.p/1", data, "immutable"),
@@ -185,6 +189,19 @@ def test_content_types_and_caching_are_those_of_the_specification(opened: FlaskC
 
 def test_the_key_that_is_served_opens_the_checkpoint(opened: FlaskClient, long_world: World) -> None:
     assert opened.get("/log/vkey").text == long_world.ledger.keys.signer.verifier.to_text() + "\n"
+
+
+def test_the_key_and_the_list_of_keys_follow_a_rotation_without_a_restart(world: World) -> None:
+    client, first = app_of(world, world.ledger.settings).test_client(), world.ledger.keys.signer.verifier
+    assert client.get("/log/keys").text == f"lotproof/keys/1\n1 - {first.to_text()}\n"
+    rotate_key(world.ledger, "A year has passed.", By(ADA))
+    retire_key(world.ledger, "The overlap is over.", By(ADA))
+    newest = client.get("/log/vkey").text.strip()
+    assert newest != first.to_text()
+    listed = parse_key_list(client.get("/log/keys").text)
+    assert listed.newest.verifier.to_text() == newest
+    assert listed.way(first, world.size()) == (first, listed.newest.verifier)
+    assert listed.open(client.get("/log/checkpoint").text).size == world.size()
 
 
 def test_partial_tiles_are_served_at_every_width_that_was_ever_published(opened: FlaskClient) -> None:
