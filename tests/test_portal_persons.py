@@ -16,10 +16,12 @@ from ledger.quantities import Money
 from ledger.recall.claim import Claim, SettleClaim, get_claim
 from ledger.recall.claiming import file_claim
 from ledger.recall.erasing import keep_to_retention
+from ledger.recall.person import ErasePerson
 from ledger.recall.retention import default_rules
 from ledger.vault_accesses import Access, list_accesses
 from portal.accounts import add_account
 from portal.cli import main
+from portal.worker import Worker
 from tests.staff import Desk, text_of
 from tests.world import World
 
@@ -149,6 +151,29 @@ def test_a_damaged_value_is_an_error_that_says_what_to_do(world: World, desk: De
         connection.execute(text("UPDATE items SET ciphertext = zeroblob(100)"))
     page = text_of(desk.signed_in().page(f"/console/claims/{claim}", status=500))
     assert "Put the vault back from its backup" in page
+
+
+# --- the worker
+
+
+def test_a_worker_destroys_once_a_day_what_has_run_out_or_was_left(
+    world: World, desk: Desk, claim: str
+) -> None:
+    worker = Worker(world.ledger, desk.state)
+    world.do(SettleClaim(claim=claim, amount=Money(3_490, "EUR")))
+    person = found(world, claim).person
+    world.later(days=default_rules()["payout"].days, hours=-1)
+    worker.do_chores()
+    world.later(hours=2)
+    worker.do_chores()  # an hour late, and its day is not over
+    assert len(world.ledger.vault.items_of(person)) == 2
+    world.later(hours=22)
+    worker.do_chores()
+    assert world.ledger.vault.items_of(person) == [found(world, claim).contact]
+    world.do(ErasePerson(person=claim, reason="They asked."))  # and then it crashed
+    world.later(days=1)
+    worker.do_chores()
+    assert world.ledger.vault.items_of(person) == []
 
 
 # --- the command line
