@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from msgspec import Meta, Struct
-from sqlalchemy import Column, Connection, Integer, String, Table, bindparam, select
+from sqlalchemy import Column, Connection, Integer, String, Table, bindparam, func, select
 
 from ledger.database import insert_into
 from ledger.errors import LedgerError, NotFound, Refused
@@ -216,6 +216,6 @@ def revisions(connection: Connection, product: str) -> list[str]:
         select(bom_lines.c.revision)
         .where(bom_lines.c.product == product)
         .group_by(bom_lines.c.revision)
-        .order_by(bom_lines.c.recorded)
+        .order_by(func.min(bom_lines.c.recorded))
     )
     return [row.revision for row in rows]
