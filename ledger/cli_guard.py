@@ -56,10 +56,15 @@ def resume(reason: str, checkpoint: str | None, accept_clock: bool, as_json: boo
     metavar="FILE",
     help="The last checkpoint known of the log so far: a file, - for standard input, or its text.",
 )
+@click.option(
+    "--lost-keys", is_flag=True, help="Make the keys that are missing anew; the master key must be there."
+)
 @click.option("--accept-clock", is_flag=True, help="Go on although a year has passed since the last entry.")
 @json_option
-def succeed(origin: str, reason: str, last_known: str | None, accept_clock: bool, as_json: bool) -> None:
-    """Go on under a new name and a new key, because entries that were published are gone for good.
+def succeed(
+    origin: str, reason: str, last_known: str | None, lost_keys: bool, accept_clock: bool, as_json: bool
+) -> None:
+    """Go on under a new name and a new key, because published entries, or the log's key, are gone for good.
 
     Entries that are left keep their numbers, so labels and recalls stay true. What was lost stands in the log for
     ever. Stop serve and worker first.
@@ -73,6 +78,7 @@ def succeed(origin: str, reason: str, last_known: str | None, accept_clock: bool
         reason=reason,
         last_known=kept.note if kept else None,
         accept_long_silence=accept_clock,
+        keys_are_lost=lost_keys,
     )
     if as_json:
         click.echo(to_json({"entries": [recorded_json(one) for one in receipt.entries] if receipt else []}))

@@ -14,13 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 from sqlalchemy import Table
 
 from ledger.audit.derived import audit_derived
 from ledger.backup import FILES, LOG, SETTINGS, STATE_DB, VAULT_DB, copy_private, newest_of
 from ledger.copying import copy_tables
 from ledger.database import connect, migrate, reading
-from ledger.durable import PRIVATE_FOLDER, sync_folder
+from ledger.durable import PRIVATE_FOLDER, sync_folder, write_new
 from ledger.errors import LedgerError, Refused
 from ledger.files import CHUNK_BYTES, Files
 from ledger.generations import sync_tree
@@ -126,11 +127,19 @@ def _settings(sources: Sources, settings: Settings, staging: Path) -> Settings:
     """The settings for the folder beside, as `init` fixed them."""
     if not (sources.folder / SETTINGS).is_file():
         return replace(settings, data=staging)
-    shutil.copyfile(sources.folder / SETTINGS, staging / SETTINGS)
-    (staging / SETTINGS).chmod(0o600)
-    fixed = Settings.from_env({"LOTPROOF_DATA": str(staging)})
+    fixed = msgspec.json.decode((sources.folder / SETTINGS).read_bytes(), type=dict[str, str])
+    if settings.database_url is None:
+        fixed.pop("database", None)  # what was on PostgreSQL is restored into files
+    write_new(staging / SETTINGS, msgspec.json.format(msgspec.json.encode(fixed), indent=2) + b"\n")
+    address = {"LOTPROOF_DATABASE_URL": settings.database_url or ""}
+    said = Settings.from_env({"LOTPROOF_DATA": str(staging), **address})
     return replace(
-        settings, data=staging, host=fixed.host, origin=fixed.origin, log_entries=fixed.log_entries
+        settings,
+        data=staging,
+        host=said.host,
+        origin=said.origin,
+        log_entries=said.log_entries,
+        moved_to=said.moved_to,
     )
 
 

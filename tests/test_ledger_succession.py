@@ -14,6 +14,7 @@ from ledger.cli_compare import compare_checkpoint
 from ledger.errors import LedgerError
 from ledger.journal.key_events import LogSucceeded
 from ledger.journal.opening import open_ledger
+from ledger.keys import KeyMissing
 from ledger.log.note import UntrustedNote
 from ledger.resume import EntriesMissing, resume
 from ledger.settings import InvalidOrigin, Settings
@@ -142,3 +143,38 @@ def test_cut_short_between_two_steps_the_same_command_goes_on(
     assert audited(world.ledger.settings.data, derived=True).findings == ()
     assert compared(world, early).exit_code == 0
     assert compared(world, late).exit_code == 1
+
+
+@pytest.mark.parametrize("gone", [("log.pem",), ("log.pem", "units.key", "links.key")])
+def test_with_the_log_s_key_gone_it_goes_on_under_a_new_one_as_long_as_the_master_key_is_there(
+    world: World, gone: tuple[str, ...]
+) -> None:
+    world.ledger.settings.init()
+    world.do(FILM)
+    early = world.standing().note
+    world.close()
+    settings = world.ledger.settings
+    for name in gone:
+        (settings.keys / name).unlink()
+    with pytest.raises(KeyMissing):
+        succeed(settings, origin=NEW, reason="Gone.", clock=world.clock)
+    receipt = succeed(settings, origin=NEW, reason="Gone.", clock=world.clock, keys_are_lost=True)
+    assert receipt is not None
+    assert receipt.first(LogSucceeded).event.kept == int(early.split("\n")[1])
+    renamed = Settings.from_env({"LOTPROOF_DATA": str(settings.data)})
+    again = World(open_ledger(renamed, clock=world.clock), world.clock)
+    again.do(CELL)
+    assert not again.standing().is_old
+    again.close()
+    assert audited(settings.data).findings == ()
+    assert compared(world, early).exit_code == 0
+
+
+def test_without_the_master_key_nothing_is_made(world: World) -> None:
+    world.ledger.settings.init()
+    world.close()
+    for file in world.ledger.settings.keys.iterdir():
+        file.unlink()
+    with pytest.raises(KeyMissing):
+        succeed(world.ledger.settings, origin=NEW, reason="Gone.", clock=world.clock, keys_are_lost=True)
+    assert not list(world.ledger.settings.keys.iterdir())
