@@ -1,6 +1,7 @@
 """Claims as buyers make them: the form, what is wrong with it, and the page behind an unguessable link."""
 
 import os
+import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from urllib.parse import quote
@@ -65,7 +66,12 @@ class Filled:
 
     @classmethod
     def from_request(cls) -> "Filled":
-        return cls(**{name: request.form.get(name, "").strip() for name in cls.__dataclass_fields__})
+        """As typed, in NFC: some keyboards send an accent apart from its letter, which the vault refuses."""
+        return cls(**{name: _text(request.form.get(name, "")) for name in cls.__dataclass_fields__})
+
+
+def _text(typed: str) -> str:
+    return unicodedata.normalize("NFC", typed).strip()
 
 
 def live() -> Live:

@@ -63,6 +63,16 @@ def test_the_claim_is_for_the_product_that_the_reader_chose(
     assert filed.product == product
 
 
+def test_a_name_typed_with_its_accent_apart_is_claimed_under(world: World, shop: FlaskClient) -> None:
+    page = shop.get(f"/en/claim/{NUMBER}").text
+    [action] = links(page, "/en/claim/")[:1]
+    tokens = {name: hidden(page, name) for name in ("csrf_token", "form_token")}
+    sent = shop.post(action, data={**TYPED, **tokens, "name": "Zoe\u0308 "})
+    assert sent.status_code == 303
+    [filed] = world.read(list_claims)
+    assert world.ledger.vault.read(filed.contact)["name"] == "Zo\u00eb"
+
+
 def test_a_number_on_one_product_has_an_address_without_it(world: World) -> None:
     world.batch("B1", quantity=5).receives_units([NUMBER])
     world.recall("R1", batches=["B1"])
