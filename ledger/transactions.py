@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
+from weakref import WeakSet
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 
-from ledger.errors import LedgerError
-from ledger.postgresql import Postgresql
+from ledger.errors import LedgerError, database_error
+from ledger.postgresql import POOL_KEPT, POOL_MORE, Postgresql
 from ledger.sqlite import Sqlite
 
 _KINDS: dict[str, Sqlite | Postgresql] = {"sqlite": Sqlite(), "postgresql": Postgresql()}
@@ -85,12 +86,16 @@ class Snapshot:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._kept = threading.local()
+        self._all: WeakSet[Connection] = WeakSet()
+        if is_postgresql(engine):  # a server's must be hung up; a thread that ended can no longer do it
+            event.listen(engine, "engine_disposed", self._hang_up)
 
     def __enter__(self) -> Connection:
         connection: Connection | None = getattr(self._kept, "connection", None)
         if connection is not None and _try_to_begin(connection, writes=False):
             return connection
         connection = self._kept.connection = _begin(self._engine, writes=False)
+        self._all.add(connection)
         return connection
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
@@ -101,6 +106,11 @@ class Snapshot:
             _drop(connection)
         if isinstance(error, Exception):
             _raise_explained(connection, error)
+
+    def _hang_up(self, _engine: Engine) -> None:
+        for connection in self._all:
+            if not connection.closed and not connection.invalidated:
+                _driver(connection).close()
 
 
 @contextmanager
@@ -138,14 +148,11 @@ def _begun(engine: Engine, *, writes: bool) -> Iterator[Connection]:
 
 
 def _begin(engine: Engine, *, writes: bool) -> Connection:
-    connection = open_connection(engine)
-    if _try_to_begin(connection, writes=writes):
-        return connection
-    # The server was started anew: whatever the pool keeps is as dead as this one. Nothing was done yet.
-    engine.dispose()
-    connection = open_connection(engine)
-    if _try_to_begin(connection, writes=writes):
-        return connection
+    """A connection of the pool, in a transaction. After the server was started anew all that the pool keeps is dead."""
+    for _ in range(POOL_KEPT + POOL_MORE + 1):
+        connection = open_connection(engine)
+        if _try_to_begin(connection, writes=writes):
+            return connection
     raise ConnectionLost()
 
 
@@ -173,7 +180,7 @@ def open_connection(engine: Engine) -> Connection:
     try:
         return engine.connect()
     except OperationalError as error:
-        raise DatabaseUnreachable(reason=str(error.orig).strip()) from error
+        raise database_error(error) or DatabaseUnreachable(reason=str(error.orig).strip()) from error
 
 
 def _end(connection: Connection) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, Integer, bindparam, text
 
 from ledger.journal.events import StatusStated
 from ledger.journal.registry import Recorded
@@ -13,22 +13,29 @@ from ledger.journal.replay import recorded_from
 from ledger.log import store
 
 # Each entry names the one before it about the same subject: the chain is walked inside the database, in one
-# query. `json_extract` is SQLite's; PostgreSQL's is `body::jsonb #>> path`.
-_CHAIN = text(
-    """
-    WITH RECURSIVE chain(position) AS (
-        SELECT coalesce(:start, (SELECT last FROM subject_heads WHERE subject = :subject))
+# query. A value out of JSON that lies there as bytes is the one thing that each database says in its own way.
+_CHAIN = """
+    WITH RECURSIVE chain(position, step) AS (
+        SELECT coalesce(:start, (SELECT last FROM subject_heads WHERE subject = :subject)), 1
         UNION ALL
-        SELECT json_extract(CAST(body AS TEXT), :path)
-        FROM chain JOIN log_entries USING (position)
-        LIMIT :limit
+        SELECT {before}, step + 1
+        FROM chain JOIN log_entries USING (position) WHERE step < :limit
     )
     SELECT position, body, 1 AS is_about FROM chain JOIN log_entries USING (position)
     UNION ALL
     SELECT position, body, 0 FROM log_entries WHERE position IN :also
     ORDER BY position DESC
-    """
-).bindparams(bindparam("also", expanding=True))
+"""
+_BEFORE = {
+    "sqlite": "json_extract(CAST(body AS TEXT), :path)",
+    "postgresql": "CAST(CAST(convert_from(body, 'UTF8') AS json) -> 'subjects' ->> :subject AS bigint)",
+}
+_CHAINS = {
+    name: text(_CHAIN.format(before=before)).bindparams(
+        bindparam("start", type_=Integer), bindparam("also", expanding=True)
+    )
+    for name, before in _BEFORE.items()
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,7 @@ def entries_about(
         "limit": limit + 1,
         "also": sorted(set(also)),
     }
-    rows = connection.execute(_CHAIN, values).all()
+    rows = connection.execute(_CHAINS[connection.dialect.name], values).all()
     about = [row for row in rows if row.is_about]
     if about and subject not in orjson.loads(about[0].body)["subjects"]:
         return Stretch((), None)
