@@ -48,7 +48,7 @@ from ledger.master_change import other_master
 
 LOG_KEY, PREVIOUS_KEY, NEXT_KEY = "log.pem", "log.previous.pem", "log.next.pem"
 UNITS_KEY, LINKS_KEY, MASTER_KEY = "units.key", "links.key", "master.key"
-FORMER_LOG_KEY, LOST_KEY = "log.key", "log.lost.pem"
+FORMER_LOG_KEY = "log.key"
 
 
 class KeysExist(Refused):
@@ -251,22 +251,3 @@ def _create_folder(folder: Path, contents: dict[str, bytes]) -> None:
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     sync_folder(folder.parent)
-
-
-def stand_in_for_lost(folder: Path, origin: str, *, master_key_file: Path | None = None) -> None:
-    """Put a fresh key in the place of a log's key that is missing or does not open, so that a ledger can be opened.
-
-    It signs nothing: the log goes on under a new origin with a key of its own. What stood there stays beside it as
-    `log.lost.pem`. Raises KeysExist where the log's key opens.
-    """
-    master = read_plain(master_key_file or folder / MASTER_KEY)
-    with locked(folder):
-        try:
-            read_signer(folder / LOG_KEY, [master, *other_master(folder, master)])
-        except KeyMissing:
-            pass
-        except (KeyDamaged, KeyLocked):
-            (folder / LOG_KEY).rename(folder / LOST_KEY)
-        else:
-            raise KeysExist(folder=folder)
-        replace_file(folder / LOG_KEY, sealed_signer(Signer.generate(origin), master))

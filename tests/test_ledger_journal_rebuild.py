@@ -11,6 +11,9 @@ from sqlalchemy.engine.reflection import Inspector
 
 from ledger.database import connect, migrate, reading, writing
 from ledger.journal.events import DERIVED
+from ledger.journal.journal import By
+from ledger.journal.key_changes import retire_key, rotate_key, succeed_log
+from ledger.journal.master_key import rotate_master_key
 from ledger.journal.opening import CorrectClock
 from ledger.journal.projections import RebuildNeeded, note_versions, outdated, rebuild
 from ledger.journal.registry import KIND_OF, KINDS, NOUN_OF, NOUNS, Event, Noun, Recorded, State, apply_all
@@ -20,12 +23,13 @@ from ledger.log.entry import KIND
 from ledger.quantities import Money, Quantity
 from ledger.recall.claim import AcceptClaim, DeclineClaim, SettleClaim
 from ledger.recall.recall import RECALL_TABLES
+from ledger.resume import ResumeLog
 from ledger.trace.bill_of_materials import NeededMaterial, ReviseBillOfMaterials
 from ledger.trace.party import TRACE
 from ledger.trace.seller import DescribeSeller
 from ledger.trace.substitution import DecideSubstitution, FindSubstitution, ProposeSubstitution
 from tests.whole_log import assert_whole
-from tests.world import BEN, World, rows_of
+from tests.world import ADA, BEN, World, rows_of
 
 pytestmark = pytest.mark.slow
 
@@ -64,7 +68,18 @@ def tell_everything(world: World) -> None:
     world.draft("R4", batches=["B1"])
     tell_of_claims(world, [*first.serials, *third.serials])
     world.do(CorrectClock(reason="It ran ahead."), key="clock")
+    tell_of_keys(world)
     world.ledger.journal.seal()
+
+
+def tell_of_keys(world: World) -> None:
+    ledger = world.ledger
+    rotate_key(ledger, "A year has passed.", By(ADA))
+    retire_key(ledger, "The overlap is over.", By(ADA))
+    rotate_key(ledger, "The disk was stolen.", By(ADA), compromised=True)
+    rotate_master_key(ledger, "The disk was stolen.", By(ADA))
+    world.do(ResumeLog(guard="missing", known=None, reason="It was on that disk."))
+    succeed_log(ledger, origin="lots.example/log/2", reason="The name was sold.", by=By(ADA))
 
 
 def tell_of_substitutions(world: World) -> None:
