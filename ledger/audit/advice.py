@@ -11,7 +11,7 @@ RESTORE = "Restore from a backup that audits clean: `lotproof restore`. Never ed
 COMPARE = (
     "Compare with what others hold: `lotproof log compare FILE` with a kept checkpoint, an auditor's export."
 )
-REBUILD = "`lotproof rebuild` makes it anew from the log, which is not affected."
+REBUILD = "Make it anew from the log, which is not affected: `lotproof rebuild`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +233,7 @@ ADVICE: dict[str, Advice] = {
         "Somebody gave the role rights, to change rows later.",
         (
             "See docs/operating.md, PostgreSQL: two roles.",
-            "`lotproof migrate` as the owner sets the rights anew.",
+            "Set the rights anew, as the owner: `lotproof migrate`.",
         ),
     ),
     "revision": Advice(

@@ -62,7 +62,9 @@ def audit_derived(
         current = _current_nouns(connection, findings)
         _Rebuild(connection, current, files, units_key, findings).run(seen.size, progress)
         staged = _count_staged(connection)
-    return Report(seen.size, seen.checkpoints, findings.all(), staged, seen.note, seen.first)
+    return Report(
+        seen.size, seen.checkpoints, findings.all(), staged, seen.note, seen.first, remarks=seen.remarks
+    )
 
 
 def _current_nouns(connection: Connection, findings: Findings) -> list[Noun]:

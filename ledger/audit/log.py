@@ -22,7 +22,7 @@ from ledger.audit.prefix import Prefix, first_to_read, name_other_root, read_pre
 from ledger.audit.ranges import RANGE_ENTRIES, Scope
 from ledger.audit.resuming import FORMAT, Header, OtherAudit, Resumed, begin_or_resume, program_digest
 from ledger.audit.rows import begin_recoverable, export_snapshot, fetch, is_sqlite, read_notes
-from ledger.audit.schema import check_schema
+from ledger.audit.schema import check_schema, remarks
 from ledger.audit.sharing import Crew, Part, crew
 from ledger.audit.size import log_size
 from ledger.database import connect, reading, writing
@@ -68,6 +68,7 @@ class Report:
     note: str | None = None  # the newest checkpoint
     first: int = 0  # the entries before it were taken from their tiles
     vault_rows: int | None = None  # opened; None where the vault was not looked at
+    remarks: tuple[str, ...] = ()  # what is no finding, and good to know
 
 
 def audit(
@@ -91,7 +92,9 @@ def audit(
     guarded = read_guard(guard, findings)  # before the snapshot: it may lag behind it, never be ahead
     with crew(engine, plan.workers) as hands, snapshot(engine, hands) as connection:
         seen = audit_snapshot(connection, guarded, verifier, files, findings, plan, hands, progress)
-    return Report(seen.size, seen.checkpoints, findings.all(), note=seen.note, first=seen.first)
+    return Report(
+        seen.size, seen.checkpoints, findings.all(), note=seen.note, first=seen.first, remarks=seen.remarks
+    )
 
 
 @contextmanager
@@ -122,6 +125,7 @@ class Seen:
     checkpoints: int = 0
     note: str | None = None
     first: int = 0
+    remarks: tuple[str, ...] = ()
 
 
 def audit_snapshot(
@@ -160,7 +164,7 @@ def audit_snapshot(
     if resumed:
         resumed.finish()
     count = int(fetch(connection, "SELECT count(*) FROM log_checkpoints")[0][0])
-    return Seen(size, count, note, scope.first)
+    return Seen(size, count, note, scope.first, remarks(connection))
 
 
 @contextmanager

@@ -101,7 +101,8 @@ def _coverage(audited: Audited) -> str:
     shown = "".join(
         f"<tr><td>{escape(what)}</td><td>{'✓ yes' if done else '— no'}</td></tr>" for what, done in rows
     )
-    return f"<h3>Checked</h3><table><tr><th>What</th><th>Checked</th></tr>{shown}</table>"
+    remarks = "".join(f"<p>{escape(remark)}</p>" for remark in report.remarks)
+    return f"<h3>Checked</h3><table><tr><th>What</th><th>Checked</th></tr>{shown}</table>{remarks}"
 
 
 def _findings(audited: Audited) -> Iterator[str]:

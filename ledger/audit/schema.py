@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from ledger.audit.catalogue import Catalogue, kept_catalogue, read_catalogue, read_grants
+from ledger.audit.catalogue import Catalogue, kept_catalogue, owns, read_catalogue, read_grants
 from ledger.audit.finding import Findings
 from ledger.audit.rows import fetch, is_sqlite
 from ledger.database import connect, migrate, reading
@@ -70,6 +70,16 @@ def _check_grants(connection: Connection, findings: Findings) -> None:
     for table, role, right in read_grants(connection, list(store.LOG.tables)):
         problem = f"the role {role} may {right} what must never change"
         findings.add("privilege", table, "", right, problem, role=role)
+
+
+def remarks(connection: Connection) -> tuple[str, ...]:
+    """What is no finding about how the database is set up, and good to know."""
+    if is_sqlite(connection) or not owns(connection, list(store.LOG.tables)):
+        return ()
+    return (
+        "The role that this program runs as owns the log's tables, so it may switch off their triggers. Two roles "
+        "are safer: docs/operating.md.",
+    )
 
 
 def _compare_revisions(

@@ -38,6 +38,7 @@ def as_values(audited: Audited) -> dict[str, object]:
         "first_entry_read": report.first,
         "vault_rows": report.vault_rows,
         "staged": report.staged,
+        "remarks": list(report.remarks),
         "begun": format_moment(audited.begun),
         "seconds": round(audited.seconds, 3),
         "version": audited.version,
@@ -72,6 +73,7 @@ def as_text(audited: Audited) -> str:
     report = audited.report
     lines = [line for code, found in by_code(report.findings) for line in _code_lines(code, found)]
     lines += [f"{count} rows of {table} wait for their event." for table, count in report.staged.items()]
+    lines += report.remarks
     looked_at = ", ".join(looked_at_lines(audited))
     if report.findings:
         return "\n".join([*lines, f"{how_many(report)} findings in {looked_at}."])

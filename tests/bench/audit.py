@@ -28,6 +28,7 @@ from ledger.journal.events import FIRST_MAP_ROOT, LogOpened, StatedMap, StatusSt
 from ledger.journal.key_events import log_keys
 from ledger.journal.opening import FORMAT
 from ledger.journal.registry import KIND_OF, Event
+from ledger.location import Postgres
 from ledger.log import store
 from ledger.log.canonical import encode
 from ledger.log.checkpoint import Checkpoint
@@ -36,6 +37,7 @@ from ledger.log.guard import Guard
 from ledger.log.merkle import leaf_hash, root
 from ledger.log.note import Signer, Verifier, sign_note, split_note
 from ledger.log.tiles import Edge
+from ledger.migrating import make_schema
 from ledger.trace.party import PartyRegistered
 from tests.bench.table import Row
 
@@ -90,12 +92,17 @@ class _Filling:
         return self._prev, body
 
 
-def make_log(folder: Path, size: int, signer: Signer | None = None) -> None:
-    """A log of `size` entries in `folder`: lotproof.db, its guard and its key."""
+def make_log(
+    folder: Path, size: int, signer: Signer | None = None, *, location: Postgres | None = None
+) -> None:
+    """A log of `size` entries in `folder`: lotproof.db (or the schema given), its guard and its key."""
     signer = signer or Signer.generate(ORIGIN)
     (folder / "vkey").write_text(signer.verifier.to_text())
-    engine = connect(folder / "lotproof.db")
-    migrate(engine, "lotproof")
+    engine = connect(location or folder / "lotproof.db")
+    if location is None:
+        migrate(engine, "lotproof")
+    else:
+        make_schema(engine, location, "lotproof", runner=str(engine.url.username))
     with writing(engine) as connection:
         filling = _Filling(connection, signer)
         for events in _groups(size, signer):
