@@ -2,7 +2,7 @@
 
     persons      the key unwraps under the master key
     items        the value decrypts under its person's key, in its own place
-    accesses     the row carries the HMAC of itself and of the row before it
+    accesses     the row carries the HMAC of itself and of the row before it; the triggers that protect it stand
     vault_keys   the key unwraps under the master key
 
 What is missing altogether shows in the log, which names every item: `ledger.recall.erasing.vault_problems`.
@@ -13,17 +13,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
 
 from ledger.database import reading
 from ledger.vault import ACCESSES, WITH_KEY, ItemDamaged, Vault, WrongMasterKey
 from ledger.vault_accesses import broken_accesses
 from ledger.vault_tables import accesses, items, persons, vault_keys
 
+TRIGGERS = {"sqlite": {"accesses_no_update", "accesses_no_delete"}, "postgresql": {"accesses_no_change"}}
+_STANDING = {
+    "sqlite": text("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'accesses'"),
+    "postgresql": text(
+        "SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass('accesses') AND tgenabled IN ('O', 'A')"
+    ),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class VaultProblem:
-    """A row that is not what was written: its table, its key there, and what is wrong with it."""
+    """A row that is not what was written: its table, its key there ("" for the table), and what is wrong with it."""
 
     table: Literal["persons", "items", "accesses", "vault_keys"]
     row: str
@@ -36,6 +44,7 @@ def check_vault(vault: Vault) -> Iterator[VaultProblem]:
         yield from _keys(vault, connection)
         yield from _items(vault, connection)
         yield from _accesses(vault, connection)
+        yield from _triggers(connection)
 
 
 @contextmanager
@@ -90,6 +99,14 @@ def _accesses(vault: Vault, connection: Connection) -> Iterator[VaultProblem]:
     if _unwraps(vault, ACCESSES, stored):
         for number, problem in broken_accesses(connection, vault.unwrap(ACCESSES, stored)):
             yield VaultProblem("accesses", str(number), problem)
+
+
+def _triggers(connection: Connection) -> Iterator[VaultProblem]:
+    """The triggers that are not there, or switched off."""
+    kind = connection.dialect.name
+    standing = set(connection.scalars(_STANDING[kind]))
+    for missing in sorted(TRIGGERS[kind] - standing):
+        yield VaultProblem("accesses", "", f"the trigger {missing} is gone: rows could be changed or removed")
 
 
 def _unwraps(vault: Vault, owner: str, wrapped: bytes) -> bool:

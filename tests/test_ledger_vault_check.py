@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -22,7 +22,6 @@ from tests.world import ADA, BEN
 MASTER = bytes(range(32))
 NOW = datetime(2025, 11, 3, 10, 15, 30, 123_000, tzinfo=UTC)
 TABLES = ("accesses", "items", "persons", "vault_keys")
-TRIGGERS = ("accesses_no_delete", "accesses_no_update")
 
 
 @pytest.fixture
@@ -103,17 +102,28 @@ def test_a_vault_as_it_was_written_has_no_problem(vault: Vault) -> None:
     assert problems(vault) == []
 
 
-def meddle(vault: Vault, *statements: str) -> None:
-    """Change the file past every trigger and constraint."""
+@contextmanager
+def opened(vault: Vault) -> Iterator[sqlite3.Connection]:
+    """The file with no trigger and no constraint in the way; the triggers stand again at the end."""
     path = vault.engine.url.database
     assert path is not None
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA foreign_keys = OFF")
-        for trigger in TRIGGERS:
-            connection.execute(f"DROP TRIGGER {trigger}")
+        triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+        assert len(triggers) == 2
+        for name, _ in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
+        yield connection
+        for _, made in triggers:
+            connection.execute(made)
+        connection.commit()
+
+
+def meddle(vault: Vault, *statements: str) -> None:
+    """Change the file past every trigger and constraint."""
+    with opened(vault) as connection:
         for statement in statements:
             connection.execute(statement)
-        connection.commit()
 
 
 def changed(value: object, chance: Random) -> object:
@@ -131,10 +141,8 @@ def changed(value: object, chance: Random) -> object:
 def test_a_flipped_bit_in_any_field_of_any_row_is_found_in_its_row(
     vault: Vault, table: str, seed: int
 ) -> None:
-    chance, path = Random(seed), str(vault.engine.url.database)
-    meddle(vault)
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA foreign_keys = OFF")
+    chance = Random(seed)
+    with opened(vault) as connection:
         [key] = key_of(connection, table)
         for column, is_key in columns_of(connection, table):
             if is_key and table != "accesses":
@@ -147,11 +155,20 @@ def test_a_flipped_bit_in_any_field_of_any_row_is_found_in_its_row(
                 where = after if is_key else row
                 connection.execute(f"UPDATE {table} SET {column} = {typed} WHERE {key} = ?", (after, row))
                 connection.commit()
-                found = {(one.table, one.row) for one in problems(vault)}
+                found = {(one.table, one.row) for one in check_vault(vault)}
                 assert (table, str(where)) in found, (column, before, after)
                 connection.execute(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", (before, where))
                 connection.commit()
     assert problems(vault) == []
+
+
+@pytest.mark.parametrize("name", ["accesses_no_delete", "accesses_no_update"])
+def test_a_trigger_that_was_taken_away_is_missed(vault: Vault, name: str) -> None:
+    with writing(vault.engine) as connection:
+        connection.execute(text(f"DROP TRIGGER {name}"))
+    [found] = problems(vault)
+    assert (found.table, found.row) == ("accesses", "")
+    assert name in found.problem
 
 
 def test_an_item_whose_person_has_another_id_is_found(vault: Vault) -> None:

@@ -91,6 +91,15 @@ def test_a_changed_row_is_named(vault: Vault) -> None:
     assert [(one.table, one.row) for one in check_vault(vault)] == [("items", sealed.item)]
 
 
+@pytest.mark.parametrize(
+    "act", ["DROP TRIGGER accesses_no_change ON accesses", "ALTER TABLE accesses DISABLE TRIGGER ALL"]
+)
+def test_a_trigger_that_was_taken_away_or_switched_off_is_missed(vault: Vault, act: str) -> None:
+    with writing(vault.engine) as connection:
+        connection.execute(text(act))
+    assert [(one.table, one.row) for one in check_vault(vault)] == [("accesses", "")]
+
+
 # --- nowhere
 
 
