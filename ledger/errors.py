@@ -70,12 +70,16 @@ def storage_error(error: BaseException) -> LedgerError | None:
 
     SQLAlchemy wraps what SQLite says, and we what it undid: the cause is looked for behind both.
     """
-    cause: BaseException | None = error
-    while cause is not None:
-        code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-        if code in _DAMAGED.values():
-            return DatabaseDamaged(reason=cause)
-        if code in _REFUSING.values() or (isinstance(cause, OSError) and cause.errno in _ERRNOS):
-            return DiskRefused(reason=cause)
-        cause = cause.__cause__
-    return None
+    if isinstance(error, OSError) and error.errno in _ERRNOS:
+        return DiskRefused(reason=error)
+    return database_error(error) or (storage_error(error.__cause__) if error.__cause__ else None)
+
+
+def database_error(error: BaseException) -> LedgerError | None:
+    """The same for what SQLite says alone, whoever passes it on."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _DAMAGED.values():
+        return DatabaseDamaged(reason=error)
+    if code in _REFUSING.values():
+        return DiskRefused(reason=error)
+    return database_error(error.__cause__) if error.__cause__ else None

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 
-from ledger.errors import LedgerError
+from ledger.errors import DatabaseDamaged, LedgerError, database_error
 
 BUSY_TIMEOUT_MS = 30_000
 
@@ -33,7 +33,10 @@ def connect_sqlite(path: Path | None, *, overwrites_deleted: bool) -> Engine:
             "temp_store = MEMORY",
             *(["secure_delete = ON"] if overwrites_deleted else []),
         ):
-            connection.execute(f"PRAGMA {pragma}")
+            try:
+                connection.execute(f"PRAGMA {pragma}")
+            except UnicodeDecodeError as error:  # Python cannot read what SQLite says of a damaged schema
+                raise DatabaseDamaged(reason="the schema is no text") from error
 
     return engine
 
@@ -61,6 +64,6 @@ class Sqlite:
         """A file does not hang up."""
         return False
 
-    def explain(self, _error: Exception) -> LedgerError | None:
+    def explain(self, error: Exception) -> LedgerError | None:
         """What the caller should be told instead of the driver's error, if anything."""
-        return None
+        return None if isinstance(error, LedgerError) else database_error(error)
