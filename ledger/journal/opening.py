@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 from msgspec import Meta
 from sqlalchemy import Engine
 
-from ledger.database import connect, is_postgresql, migrate, server_time, writing
+from ledger.database import connect, is_postgresql, migrate, reading, server_time, writing
 from ledger.errors import LedgerError, Refused
 from ledger.files import Files
 from ledger.installing import make_databases
@@ -21,6 +21,7 @@ from ledger.journal.registry import NOUNS, Request, command
 from ledger.journal.transaction import Tx
 from ledger.journal.turnstile import OpenGate, Turnstile
 from ledger.keys import Keys
+from ledger.log.closing import refuse_closed
 from ledger.log.guard import Guard
 from ledger.settings import Settings
 from ledger.vault import Vault, open_vault
@@ -175,6 +176,8 @@ def open_ledger(
         raise NothingThere(folder=settings.data)
     ledger = _open(settings, clock, accept_long_silence=accept_long_silence, guard=guard)
     try:
+        with reading(ledger.engine) as connection:
+            refuse_closed(connection)
         ledger.journal.recover()
         for step in WHEN_OPENED:
             step(ledger)
