@@ -64,9 +64,9 @@ def change_on_server(url: str, *statements: str) -> None:
                 connection.execute(statement.encode())
 
 
-def audited(folder: Path, *, derived: bool = False) -> Report:
+def audited(folder: Path, *, derived: bool = False, database_url: str | None = None) -> Report:
     """The audit of what lies in a folder, opened as an auditor opens it: nothing is migrated or published."""
-    settings = Settings(data=folder)
+    settings = Settings(data=folder, database_url=database_url)
     keys = Keys.open(settings.keys)
     engine = connect(settings.ledger_db)
     parts = (engine, Files(settings.files), Guard(settings.guard), keys.signer.verifier)
