@@ -76,7 +76,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         index = shop.lotproof("log", "show", "--subject", f"claim:{first}")[-1]["index"]
         shop.lotproof("log", "prove", index, "--out", outside / "claim.proof")
         shop.lotproof("log", "export", outside / "export")
-        shutil.copytree(shop.folder, outside / "copy")  # while it runs
+        shop.lotproof("backup", outside / "backup", "--vault", outside / "vaults")  # both while it runs
+        shutil.copytree(shop.folder, outside / "copy")
         yield story
 
 
@@ -114,7 +115,9 @@ def test_before_any_erasure_the_words_are_nowhere_in_clear(story: Story) -> None
     for word in WORDS:
         assert hits(Scan.of(word), *story.places) == {}, word
     [wrapped, *_] = secrets_of(story.shop, story.claims[0])
-    assert hits(Scan.of_bytes(wrapped), *story.places)  # the search does find what is there
+    found = hits(Scan.of_bytes(wrapped), *story.places)  # it is there, and the search does find it
+    assert {"var", "copy"} < {Path(path).parent.name for path in found}
+    assert any("vaults" in path for path in found)
 
 
 def test_the_words_come_out_for_the_person_alone(story: Story, tmp_path: Path) -> None:
