@@ -100,11 +100,10 @@ def carry_in(
     read, the log stands and the derived tables wait for `lotproof rebuild`. Memory does not grow with the log.
     Raises FileDiffers, AnotherLog, HistoryRewritten, OlderThanHere, UntrustedNote.
     """
-    directory = Directory(folder)
     with writing(engine) as connection:
         kept = store.size(connection)
         was_current = not outdated(connection)
-        checkpoint = _Carrying(connection, directory, kept).run(verifier, progress)
+        checkpoint = carry_log(connection, folder, verifier, progress)
         if checkpoint.size > kept:
             connection.execute(
                 delete(projections)
@@ -112,6 +111,13 @@ def carry_in(
     if checkpoint.size == kept and was_current:
         return Carried(checkpoint, kept, None)
     return Carried(checkpoint, kept, _derive(engine, read_file, kept if was_current else 0))
+
+
+def carry_log(
+    connection: Connection, folder: Path, verifier: Verifier, progress: Progress = no_progress
+) -> Checkpoint:
+    """The log's own rows alone, into the transaction of `connection`: the first half of `carry_in`."""
+    return _Carrying(connection, Directory(folder), store.size(connection)).run(verifier, progress)
 
 
 def verify_log(
