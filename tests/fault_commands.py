@@ -25,8 +25,8 @@ from ledger.settings import Settings
 from portal.cli import GROUPS, main
 from tests.faults import CHILDREN
 
-for _place, _about in GROUPS.values():
-    importlib.import_module(_place.partition(":")[0])
+for _module, _about in GROUPS.values():
+    importlib.import_module(_module.partition(":")[0])
 
 SYSCALLS = ("write", "pwrite64", "fdatasync", "fsync", "rename", "ftruncate", "unlink", "mkdir")
 ERRORS = ("error=EIO", "error=ENOSPC", "signal=KILL")

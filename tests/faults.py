@@ -20,11 +20,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 
@@ -32,6 +33,7 @@ from ledger.database import connect, reading
 from ledger.errors import LedgerError
 from ledger.journal.journal import By, Receipt
 from ledger.journal.opening import Ledger, open_ledger
+from ledger.journal.publish import Standing
 from ledger.log import store
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.entry import parse_entry
@@ -44,10 +46,12 @@ from ledger.trace.bill_of_materials import RegisterMaterial, register_material
 from ledger.trace.commissioning import MakeSerials, commission_made
 from tests.world import ADA, World
 
+T = TypeVar("T")
 FACTOR = float(os.environ.get("LOTPROOF_FAULTS", "1"))
 SEED = int(os.environ.get("LOTPROOF_FAULTS_SEED") or random.SystemRandom().randrange(10**9))
 CHILDREN = multiprocessing.get_context("forkserver")
 CHILDREN.set_forkserver_preload(["tests.faults", "tests.fault_commands"])
+UNAVAILABLE = 503
 BATCH = "VS-10/B1"  # what writers commission units into
 
 
@@ -77,6 +81,12 @@ class Writers:
     told: Path
     threads: int = 3
     limit: int | None = None  # writes of each thread; None: until it is killed
+    database_url: str | None = None
+    patience_seconds: float = 0  # how long a database that does not answer is asked again
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(data=self.folder, database_url=self.database_url)
 
     def start(self, name: str) -> BaseProcess:
         """A process of them. Threads of one name ask for the same things in the same order, under the same keys."""
@@ -87,16 +97,16 @@ class Writers:
 
 def _write_on(writers: Writers, name: str) -> None:
     """Write and read until killed; nothing is caught, so that a failure shows as the process's end."""
-    ledger = open_ledger(Settings(data=writers.folder))
+    ledger = open_ledger(writers.settings)
     told = os.open(writers.told, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     begun = _answered(writers.told, name)
     _tell(told, what="start", name=name)
     ended = threading.Event()
     with ThreadPoolExecutor(writers.threads + 1) as pool:
-        watching = pool.submit(_watch, ledger, told, ended)
+        watching = pool.submit(_watch, writers, ledger, told, ended)
         try:
             writing = [
-                pool.submit(_write, ledger, told, f"{name}-{n}", begun[f"{name}-{n}"], writers.limit)
+                pool.submit(_write, writers, ledger, told, f"{name}-{n}", begun[f"{name}-{n}"])
                 for n in range(writers.threads)
             ]
             for one in as_completed(writing):
@@ -113,16 +123,29 @@ def _answered(told: Path, name: str) -> Counter[str]:
     return Counter(line["by"] for line in lines if line.get("by", "").startswith(f"{name}-"))
 
 
-def _write(ledger: Ledger, told: int, name: str, begin: int, limit: int | None) -> None:
+def _write(writers: Writers, ledger: Ledger, told: int, name: str, begin: int) -> None:
     """One write after the other; the first may be a repetition of one whose answer was never given."""
-    for number in count(begin) if limit is None else range(begin, limit):
+    for number in count(begin) if writers.limit is None else range(begin, writers.limit):
         key = f"M-{name}-{number}"
         if number % 16 == 15:
-            code, receipt = None, _commission(ledger, key)
+            code, receipt = None, _patiently(writers, partial(_commission, ledger, key))
         else:
             code, request = key, RegisterMaterial(code=key, name=f"Material {key}")
-            receipt = ledger.journal.write(register_material, request, By(ADA, key))
+            ask = partial(ledger.journal.write, register_material, request, By(ADA, key))
+            receipt = _patiently(writers, ask)
         _tell(told, what="written", by=name, code=code, index=receipt.entries[0].index)
+
+
+def _patiently(writers: Writers, ask: Callable[[], T]) -> T:
+    """What is answered; where the database does not answer, the same is asked again for a while."""
+    until = time.monotonic() + writers.patience_seconds
+    while True:
+        try:
+            return ask()
+        except LedgerError as error:
+            if error.http_status != UNAVAILABLE or time.monotonic() > until:
+                raise
+            time.sleep(0.05)
 
 
 def _commission(ledger: Ledger, key: str) -> Receipt:
@@ -132,12 +155,16 @@ def _commission(ledger: Ledger, key: str) -> Receipt:
     )
 
 
-def _watch(ledger: Ledger, told: int, ended: threading.Event) -> None:
+def _watch(writers: Writers, ledger: Ledger, told: int, ended: threading.Event) -> None:
     """Read as a page does, and write down every checkpoint that was served."""
+
+    def look() -> Standing:
+        with reading(ledger.engine) as connection:
+            return ledger.journal.standing(connection)
+
     last = ""
     while not ended.is_set():
-        with reading(ledger.engine) as connection:
-            standing = ledger.journal.standing(connection)
+        standing = _patiently(writers, look)
         if standing.note != last and not standing.is_old:
             last = standing.note
             _tell(told, what="served", size=standing.size, root=standing.root)
@@ -158,6 +185,7 @@ class Witness:
 
     folder: Path
     told: Path
+    database_url: str | None = None
     engine: Engine = field(init=False)
     written: int = 0  # acknowledged writes
     served: dict[int, str] = field(default_factory=dict)  # root by size, of every checkpoint anybody ever saw
@@ -169,7 +197,7 @@ class Witness:
     _heard: int = 0
 
     def __post_init__(self) -> None:
-        self.engine = connect(Settings(data=self.folder).ledger_db)
+        self.engine = connect(Settings(data=self.folder, database_url=self.database_url).ledger_db)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -255,7 +283,15 @@ def in_memory(tmp_path: Path) -> Iterator[Path]:
 
 def begin(blank: Path, folder: Path) -> None:
     """A company with a batch that has units to come, closed: what writers write into."""
-    world = World.begin_as(blank, folder)
+    _begin(World.begin_as(blank, folder))
+
+
+def begin_on(url: str, folder: Path) -> None:
+    """The same on a database of its own."""
+    _begin(World.begin(folder, url))
+
+
+def _begin(world: World) -> None:
     world.clock.moment = datetime.now(UTC)  # writers go by the machine's clock
     world.reopen(accept_long_silence=True)
     world.batch("B1", quantity=1_000_000)
