@@ -235,6 +235,7 @@ def succeeded(world: World, *, last_known: str | None = None) -> None:
     world.ledger = open_ledger(replace(settings, origin=NEW_ORIGIN), clock=world.clock)
 
 
+@pytest.mark.files
 def test_a_log_that_lost_entries_goes_on_in_the_same_tree(world: World, tmp_path: Path) -> None:
     world.material("FILM")
     copy = tmp_path / "copy.db"
@@ -292,8 +293,8 @@ def test_a_succession_that_crashed_before_its_files_were_named_is_finished(world
 # --- under load
 
 
-def _write(folder: str, process: int, start: Any, report: "Queue[Any]") -> None:
-    ledger = open_ledger(Settings(data=Path(folder)), clock=SetClock(BEGINNING))
+def _write(settings: Settings, process: int, start: Any, report: "Queue[Any]") -> None:
+    ledger = open_ledger(settings, clock=SetClock(BEGINNING))
 
     def write(thread: int) -> list[int]:
         found = []
@@ -313,8 +314,8 @@ def _write(folder: str, process: int, start: Any, report: "Queue[Any]") -> None:
 @pytest.mark.slow
 def test_four_threads_of_two_processes_go_on_while_keys_are_rotated(world: World) -> None:
     start, report = CONTEXT.Barrier(3), CONTEXT.Queue()
-    folder = str(world.ledger.settings.data)
-    processes = [CONTEXT.Process(target=_write, args=(folder, one, start, report)) for one in range(2)]
+    settings = world.ledger.settings
+    processes = [CONTEXT.Process(target=_write, args=(settings, one, start, report)) for one in range(2)]
     for process in processes:
         process.start()
     start.wait(60)

@@ -190,10 +190,10 @@ def open_ledger(
 def _open(
     settings: Settings, clock: Clock | None, *, accept_long_silence: bool, guard: Guard | None = None
 ) -> Ledger:
+    keys = Keys.open(settings.keys, master_key_file=settings.master_key_file)  # first: nothing is open yet
     engine = connect(settings.ledger_db)
     migrate(engine, "lotproof")
     clock = clock or _clock_of(engine)
-    keys = Keys.open(settings.keys, master_key_file=settings.master_key_file)
     files = Files(settings.files)
     guard = guard or Guard(settings.guard)
     journal = Journal(
