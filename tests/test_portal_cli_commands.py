@@ -257,7 +257,7 @@ def test_a_group_that_cannot_be_read_is_wrong_usage(lotproof: Lotproof) -> None:
 def test_every_command_that_is_for_people_stands_on_the_command_line(lotproof: Lotproof) -> None:
     assert nouns.__all__
     words = {"bill_of_materials": "bom", "material_lot": "lot"}
-    for name, command in COMMANDS.items():
+    for name, command in list(COMMANDS.items()):
         if is_for_people(command.request):
             noun, _, verb = name.partition(".")
             found = lotproof(words.get(noun, noun), verb.replace("_", "-"), "--help")
