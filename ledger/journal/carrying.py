@@ -163,10 +163,17 @@ def _copy(ref: FileRef, files: Files, target: Files) -> bool:
     return True
 
 
-def follow_keys(keyring: Keyring | None, index: int, body: bytes) -> Keyring | None:
-    """The keyring after an entry: a `FollowKeys`. Raises KeyChangeRefused, or FileDiffers for what is no entry."""
-    if KEYS_MARK not in body:
+def follow_keys(keyring: Keyring | None, start: int, bodies: Sequence[bytes]) -> Keyring | None:
+    """The keyring after these entries: a `FollowKeys`. Raises KeyChangeRefused, or FileDiffers for what is no entry."""
+    if KEYS_MARK not in b"".join(bodies):  # once for a bundle: nearly none of them has one
         return keyring
+    for index, body in enumerate(bodies, start):
+        if KEYS_MARK in body:
+            keyring = _followed(keyring, index, body)
+    return keyring
+
+
+def _followed(keyring: Keyring | None, index: int, body: bytes) -> Keyring | None:
     try:
         return keyring_after(keyring, index, recorded_from(index, body).event)
     except UNREADABLE as error:
@@ -243,7 +250,7 @@ class _Carrying:
             return error
         if index == 0:
             return AnotherLog(folder=self.directory.folder)
-        theirs, ours = self.directory.note(), store.newest_note(self.connection)
+        ours, theirs = self._evidence(index)
         try:
             keyring = _keyring_here(self.connection)
             assert keyring is not None
@@ -251,6 +258,14 @@ class _Carrying:
         except LedgerError:
             return error  # whoever made this export could not sign it: a bad copy, and no second history
         return HistoryRewritten(folder=self.directory.folder, index=index, ours=ours, theirs=theirs)
+
+    def _evidence(self, index: int) -> tuple[str | None, str]:
+        """Checkpoints of two histories that part at `index`: of one size where there are such, else the newest."""
+        for theirs in self.directory.notes():
+            ours = store.note_at(self.connection, theirs.size) if theirs.size > index else None
+            if ours is not None and ours != theirs.note:
+                return ours, theirs.note
+        return store.newest_note(self.connection), self.directory.note()
 
     def _first_difference(self, size: int) -> int | None:
         """The first entry that the export, of `size` entries, has otherwise than the database; None for none."""
@@ -296,8 +311,7 @@ def _keyring_here(connection: Connection) -> Keyring | None:
         return read_keyring(connection)
     keyring = None
     for first, bodies in store.walk(connection):
-        for index, body in enumerate(bodies, first):
-            keyring = follow_keys(keyring, index, body)
+        keyring = follow_keys(keyring, first, bodies)
     return keyring
 
 

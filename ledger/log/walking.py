@@ -18,11 +18,11 @@ from ledger.log.layout import CHECKPOINTS, ENTRIES, TILES, Directory, FileDiffer
 from ledger.log.merkle import HASH_BYTES, leaf_hash
 from ledger.log.tiles import TILE_WIDTH, Edge, FullTile, Tile, path
 
-FollowKeys = Callable[[Keyring | None, int, bytes], Keyring | None]
-"""Gives the keyring after the entry at an index, from its bytes. Raises LedgerError for a change that is none."""
+FollowKeys = Callable[[Keyring | None, int, Sequence[bytes]], Keyring | None]
+"""Gives the keyring after the entries from an index on. Raises LedgerError for a change of keys that cannot be."""
 
 
-def same_keys(keyring: Keyring | None, _index: int, _body: bytes) -> Keyring | None:
+def same_keys(keyring: Keyring | None, _start: int, _bodies: Sequence[bytes]) -> Keyring | None:
     """For a log that is known to have one key alone."""
     return keyring
 
@@ -117,9 +117,7 @@ def _step(
 ) -> Step:
     """Append the leaves to the tree, and look at each checkpoint where the tree has its size."""
     start = place.edge.size
-    keyring = place.keyring
-    for index, body in enumerate(bodies, start):
-        keyring = _followed(follow, keyring, index, body)
+    keyring = _followed(follow, place.keyring, start, bodies)
     edge, tiles = place.edge, []
     for stored in notes:
         edge, full = edge.extend(leaves[edge.size - start : stored.size - start])
@@ -130,13 +128,16 @@ def _step(
     return Step(start, bodies, leaves, [*tiles, *full], notes, after)
 
 
-def _followed(follow: FollowKeys, keyring: Keyring | None, index: int, body: bytes) -> Keyring | None:
+def _followed(
+    follow: FollowKeys, keyring: Keyring | None, start: int, bodies: Sequence[bytes]
+) -> Keyring | None:
     try:
-        return follow(keyring, index, body)
+        return follow(keyring, start, bodies)
+    except FileDiffers:
+        raise
     except LedgerError as error:
-        raise FileDiffers(
-            file=f"{ENTRIES}, entry {index},", problem=f"changes no key of this log: {error}"
-        ) from error
+        problem = f"from entry {start} on changes the keys as they cannot change: {error}"
+        raise FileDiffers(file=ENTRIES, problem=problem) from error
 
 
 def _check_note(stored: StoredNote, edge: Edge, keyring: Keyring | None) -> None:
