@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
@@ -125,8 +125,10 @@ class Server:
 
     def kill(self) -> None:
         """As when the machine is switched off."""
-        for child in (*_children(self.process.pid), self.process.pid):
-            os.kill(child, signal.SIGKILL)
+        children = _children(self.process.pid)
+        for process in (self.process.pid, *children):  # the first of them first: it would mourn the others
+            with suppress(ProcessLookupError):  # one may have come to its end meanwhile
+                os.kill(process, signal.SIGKILL)
         self.process.wait()
 
     def restart(self) -> None:
