@@ -1,5 +1,5 @@
 # What a person types here. Everything lands in .venv and var/; nothing outside this folder is touched,
-# but for Chromium, which `make test` installs where it may.
+# but for Chromium, PostgreSQL and strace, which `make test` installs where it may.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -7,7 +7,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test bench lock development chromium lint types
+.PHONY: help setup run check test bench lock development programs lint types
 
 PYTHON ?= python3
 PORT ?=
@@ -34,7 +34,7 @@ QUICK := HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-quick} $(if $(wildcard /dev/s
 check: development lint types ## the inner loop: lint, types and the fast tests, under a minute
 	@$(QUICK) $(BIN)/pytest -n 2 --dist worksteal -m "not browser and not slow"
 
-test: development chromium lint types ## everything, browser and slow tests too
+test: development programs lint types ## everything, browser and slow tests too
 	@$(BIN)/pytest -n 2 --dist loadfile -rs
 
 bench: development ## measure; SCALE=0.1 for a quick look
@@ -54,15 +54,26 @@ lint:
 types:
 	@$(BIN)/mypy
 
-chromium:
-	@if command -v chromium >/dev/null; then exit 0; fi; \
+# What tests need besides Python: a browser, a database server (of the lock there is another), a tracer for faults.
+# Debian's package postgresql would start a server of its own; this file keeps it from that.
+PACKAGES = $(shell command -v chromium >/dev/null || echo chromium) \
+	$(shell ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || echo postgresql) \
+	$(shell command -v strace >/dev/null || echo strace)
+
+programs:
+	@if [ -z "$(strip $(PACKAGES))" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing Chromium for the browser tests"; \
+		echo "Installing what the tests need besides: $(strip $(PACKAGES))"; \
 		export DEBIAN_FRONTEND=noninteractive; \
+		if [ ! -e /etc/postgresql-common/createcluster.conf ]; then \
+			mkdir -p /etc/postgresql-common; \
+			echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf; \
+		fi; \
 		apt-get -o DPkg::Lock::Timeout=600 -qq update; \
-		apt-get -o DPkg::Lock::Timeout=600 -qq --yes --no-install-recommends install chromium >/dev/null; \
+		apt-get -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold -qq --yes \
+			--no-install-recommends install $(PACKAGES) >/dev/null; \
 	else \
-		echo "Chromium is not installed, so the browser tests cannot run; on Debian: sudo apt-get install chromium"; \
+		echo "The tests also need: $(strip $(PACKAGES)). On Debian: sudo apt-get install $(strip $(PACKAGES))"; \
 	fi
 
 # A stamp for each lock: what has not changed costs nothing, and neither lock removes what the other brought.

@@ -60,8 +60,10 @@ def migrate(engine: Engine, history: str) -> None:
     if stands == script.get_current_head():
         return  # without the write lock: it has no queue of its own, and a start beside writers waited for seconds
     if stands is not None and stands not in {one.revision for one in script.walk_revisions()}:
+        engine.dispose()  # nobody will go on with it
         raise DatabaseNewer(revision=stands)
     if is_postgresql(engine):
+        engine.dispose()
         raise MigrationNeeded()
     with writing(engine) as connection:
         _upgrade(connection, config)

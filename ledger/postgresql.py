@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Engine, Integer, create_engine, make_url, text
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import sum as func_sum
 
 from ledger.errors import LedgerError
 from ledger.location import Postgres
@@ -51,6 +52,12 @@ class NotText(LedgerError):
 def _whole_numbers(_type: Integer, compiler: Any, **options: Any) -> str:
     """64 bits, as on SQLite: a position times a number of units passes 32 of them."""
     return str(compiler.process(BigInteger(), **options))
+
+
+@compiles(func_sum, "postgresql")
+def _sums(element: func_sum[Any], compiler: Any, **options: Any) -> str:
+    """A whole number too, and not a decimal one: no table of ours holds fractions."""
+    return f"CAST({compiler.visit_function(element, **options)} AS BIGINT)"
 
 
 def connect_postgresql(location: Postgres) -> Engine:

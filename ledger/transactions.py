@@ -94,6 +94,7 @@ class Snapshot:
         connection: Connection | None = getattr(self._kept, "connection", None)
         if connection is not None and _try_to_begin(connection, writes=False):
             return connection
+        self._kept.connection = None
         connection = self._kept.connection = _begin(self._engine, writes=False)
         self._all.add(connection)
         return connection

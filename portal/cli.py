@@ -37,6 +37,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "restore": ("portal.cli_backup:restore_backup", "An installation made of a backup."),
     "audit": ("ledger.cli_audit:audit", "Look for anything that was changed."),
     "verify": ("ledger.cli_checks:verify", "Check a proof or an export, without a database."),
+    "migrate": ("ledger.cli_migrate:migrate", "Bring the databases' tables up to date."),
     "rebuild": ("ledger.cli:rebuild", "Make the derived tables anew from the log."),
 }
 

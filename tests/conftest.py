@@ -15,7 +15,25 @@ ROOT = Path(__file__).parent.parent
 VECTORS = ROOT.parent / "shared" / "vectors"
 # What `world` stands on; `LOTPROOF_TEST_DATABASE=postgresql pytest` tries all that uses it on a server.
 DATABASE = os.environ.get("LOTPROOF_TEST_DATABASE", "sqlite")
-ON_BOTH: frozenset[str] = frozenset()
+ON_BOTH = frozenset(
+    {
+        "test_ledger_journal_clock",
+        "test_ledger_journal_journal",
+        "test_ledger_journal_key_changes",
+        "test_ledger_journal_processes",
+        "test_ledger_recall_answer",
+        "test_ledger_recall_claim",
+        "test_ledger_recall_order",
+        "test_ledger_recall_status_map",
+        "test_ledger_trace_batch",
+        "test_ledger_trace_genealogy",
+        "test_ledger_trace_shipment",
+        "test_ledger_trace_substitution",
+        "test_ledger_trace_unit",
+        "test_portal_console_pages",
+        "test_portal_console_recalls",
+    }
+)
 NO_VECTORS = "../shared/vectors is not beside this checkout"
 
 # No deadline: on a machine that others use too, a slow example is not a wrong one.
@@ -61,13 +79,16 @@ def blank_on_postgres(postgres: Server, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest) -> str:
-    """The kind of database that `world` stands on."""
-    return str(getattr(request, "param", DATABASE))
+    """The kind of database that `world` stands on; a test marked `files` needs SQLite's files whatever was asked."""
+    kind = str(getattr(request, "param", DATABASE))
+    return "sqlite" if request.node.get_closest_marker("files") else kind
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """The heart of the tests runs on both databases."""
-    if "database" in metafunc.fixturenames and Path(metafunc.module.__file__).stem in ON_BOTH:
+    is_on_both = Path(str(metafunc.module.__file__)).stem in ON_BOTH
+    is_of_files = next(metafunc.definition.iter_markers("files"), None) is not None
+    if "database" in metafunc.fixturenames and is_on_both and not is_of_files:
         metafunc.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 
 

@@ -41,6 +41,7 @@ class Desk:
     @classmethod
     def of(cls, world: World) -> "Desk":
         state = open_state(world.ledger.settings.state_db)
+        world.closed_too.append(state)
         app = create_app(Live(world.ledger, state), secret_key="only for tests")
         app.register_blueprint(console)
         return cls(world, app, state)

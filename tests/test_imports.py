@@ -76,6 +76,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (  # from the ground up
         "ledger.cli_guard",
         "ledger.cli_carry",
         "ledger.cli_keys",
+        "ledger.cli_migrate",
     ),
     ("labels",),
     ("portal",),

@@ -21,6 +21,7 @@ from ledger.journal.opening import open_ledger
 from ledger.journal.projections import rebuild
 from ledger.journal.registry import NOUNS
 from ledger.journal.turnstile import Turnstile
+from ledger.log import store
 from ledger.log.note import open_note
 from ledger.settings import Settings
 from ledger.trace.bill_of_materials import RegisterMaterial, register_material
@@ -35,8 +36,8 @@ Written = list[tuple[str, int, str, str]]  # (code, index, at, actor)
 Seen = set[tuple[int, str]]  # (size, root) of checkpoints that a reader was given
 
 
-def _write_and_read(folder: str, process: int, start: Any, report: "Queue[Any]") -> None:
-    ledger = open_ledger(Settings(data=Path(folder)), clock=SetClock(BEGINNING))
+def _write_and_read(settings: Settings, process: int, start: Any, report: "Queue[Any]") -> None:
+    ledger = open_ledger(settings, clock=SetClock(BEGINNING))
     written: Written = []
     seen: Seen = set()
     shared: list[int] = []
@@ -73,10 +74,10 @@ def _write_and_read(folder: str, process: int, start: Any, report: "Queue[Any]")
 
 
 def test_four_processes_with_threads_write_one_log(world: World) -> None:
-    folder = str(world.ledger.settings.data)
+    settings = world.ledger.settings
     start, report = CONTEXT.Barrier(PROCESSES), CONTEXT.Queue()
     processes = [
-        CONTEXT.Process(target=_write_and_read, args=(folder, number, start, report))
+        CONTEXT.Process(target=_write_and_read, args=(settings, number, start, report))
         for number in range(PROCESSES)
     ]
     for process in processes:
@@ -102,8 +103,9 @@ def test_four_processes_with_threads_write_one_log(world: World) -> None:
     assert len({size for size, _ in seen}) == len(seen), "two roots were shown for one size"
     with reading(world.ledger.engine) as connection:
         for size, root in seen:
-            published = connection.exec_driver_sql("SELECT note FROM log_checkpoints WHERE size = ?", (size,))
-            assert bytes.fromhex(root) in _root_of(published.scalar_one())
+            published = store.note_at(connection, size)
+            assert published is not None
+            assert bytes.fromhex(root) in _root_of(published)
 
     live = world.rows()
     rebuild(world.ledger.engine, tuple(NOUNS.values()), world.ledger.files.read)
@@ -114,8 +116,8 @@ def _root_of(note: str) -> bytes:
     return base64.b64decode(note.split("\n")[2])
 
 
-def _send(folder: str, code: str, report: "Queue[Any]") -> None:
-    ledger = open_ledger(Settings(data=Path(folder)), clock=SetClock(BEGINNING))
+def _send(settings: Settings, code: str, report: "Queue[Any]") -> None:
+    ledger = open_ledger(settings, clock=SetClock(BEGINNING))
     request = RegisterMaterial(code=code, name="Separator film")
     try:
         report.put(ledger.journal.write(register_material, request, By(ADA, "k")).entries[0].index)
@@ -130,7 +132,7 @@ def test_a_request_repeated_from_another_process_gives_the_first_receipt(world: 
     report: Queue[Any] = CONTEXT.Queue()
     answers = []
     for code in ("FILM", "CELL"):
-        process = CONTEXT.Process(target=_send, args=(str(world.ledger.settings.data), code, report))
+        process = CONTEXT.Process(target=_send, args=(world.ledger.settings, code, report))
         process.start()
         answers.append(report.get(timeout=60))
         process.join(60)

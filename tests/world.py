@@ -24,7 +24,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Engine, Table, select
 
 from ledger import nouns
 from ledger.database import reading
@@ -163,6 +163,7 @@ class World:
     def __init__(self, ledger: Ledger, clock: SetClock) -> None:
         self.ledger = ledger
         self.clock = clock
+        self.closed_too: list[Engine] = []  # other databases of this company that a test opened
 
     @classmethod
     def begin(cls, folder: Path, database_url: str | None = None) -> "World":
@@ -186,6 +187,8 @@ class World:
 
     def close(self) -> None:
         self.ledger.close()
+        for engine in self.closed_too:
+            engine.dispose()
 
     def do(self, request: Request, *, by: str = ADA, key: str | None = None) -> Receipt:
         """Carry out any request, found by its class."""

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, bindparam, select
 
+from ledger.database import NotText
 from ledger.errors import LedgerError, Refused
 from ledger.files import FileRef
 from ledger.free_text import refuse_personal_data
@@ -34,6 +35,7 @@ from ledger.log.merkle import leaf_hash
 from ledger.moments import format_moment
 
 MAX_DATA_BYTES = 60_000  # leaves room in an entry for the envelope and 64 subjects
+NUL = b"\\u0000"  # as canonical JSON writes it
 
 _HEADS = select(subject_heads.c.subject, subject_heads.c.last).where(
     subject_heads.c.subject.in_(bindparam("subjects", expanding=True))
@@ -105,7 +107,7 @@ class Tx:
     def record(self, event: Event, *subjects: str) -> int:
         """Record an event about `subjects` (`noun:ID`, at least one); gives its index in the log.
 
-        Raises TooLong, StaleMap, or NotCanonical for text that cannot stand in an entry.
+        Raises TooLong, StaleMap, NotText, or NotCanonical for text that cannot stand in an entry.
         """
         self._check_map(event)
         if len(subjects) == 1:
@@ -137,6 +139,8 @@ class Tx:
         # a rebuild will read.
         event = msgspec.convert(value, type(event))
         _check_subjects(subjects)
+        if _has_nul(data):
+            raise NotText()
         if len(data) > MAX_DATA_BYTES:
             raise TooLong(size=len(data), limit=MAX_DATA_BYTES)
         changes_map = hasattr(event, "map")
@@ -162,6 +166,11 @@ def _check_subjects(subjects: tuple[str, ...]) -> None:
 def _check_subject(subject: str) -> None:
     if not SUBJECT.fullmatch(subject):
         raise ValueError(f"no entry can name the subject {subject!r}")
+
+
+def _has_nul(data: bytes) -> bool:
+    """Whether a text of canonical JSON holds U+0000, and not merely a backslash that somebody typed before u0000."""
+    return NUL in data and NUL in data.replace(b"\\\\", b"")
 
 
 def at_once() -> tuple[Noun, ...]:
