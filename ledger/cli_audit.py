@@ -89,6 +89,12 @@ class _Options:
     help="Write down here what is done, and go on from there after an interruption.",
 )
 @click.option(
+    "--keep",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where nothing was found, keep the newest checkpoint here, for the next --since.",
+)
+@click.option(
     "--report", type=click.Path(path_type=Path), metavar="FILE", help="Write a page that prints, HTML."
 )
 @click.option(
@@ -102,6 +108,7 @@ def audit(
     vkey: str | None,
     since: Path | None,
     resume: Path | None,
+    keep: Path | None,
     report: Path | None,
     progress: bool,
     workers: int | None,
@@ -120,8 +127,18 @@ def audit(
     if report is not None:
         report.write_text(page(audited), encoding="utf-8")
     click.echo(to_json(as_values(audited)) if as_json else as_text(audited))
+    if keep is not None and not audited.report.findings:
+        _keep(keep, audited.report.note)
     if audited.report.findings:
         click.get_current_context().exit(FINDING)
+
+
+def _keep(path: Path, note: str | None) -> None:
+    """Put the checkpoint there whole, or leave what was there."""
+    if note is not None:
+        beside = path.with_name(f"{path.name}.new")
+        beside.write_bytes(note.encode())
+        beside.replace(path)  # a crash before it: the former one stands, and the next audit begins earlier
 
 
 def _note(since: Path | None) -> str | None:
@@ -151,7 +168,7 @@ def _audited(options: _Options, progress: Progress) -> Audited:
         seconds=monotonic() - started,
         version=importlib.metadata.version("lotproof"),
         is_derived=options.derived,
-        since=options.plan.since,
+        has_guard=settings.mirror_of is None,
     )
 
 

@@ -22,6 +22,7 @@ from ledger.cli_audit import audit
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.note import Signer, sign_note
 from ledger.settings import Settings
+from tests.tampering import change
 from tests.world import World
 
 SIGNER = Signer("lots.example/log", b"k" * 32)
@@ -37,7 +38,7 @@ def audited(*findings: Finding) -> Audited:
         seconds=1.5,
         version="1.0",
         is_derived=False,
-        since=None,
+        has_guard=True,
     )
 
 
@@ -164,3 +165,16 @@ def test_a_changed_row_of_the_vault_is_named_and_the_log_is_not_accused(settings
 def test_the_vault_cannot_be_opened_with_a_key_from_outside(settings: Settings) -> None:
     refused = CliRunner().invoke(audit, ["--vault", "--key", SIGNER.verifier.to_text()])
     assert type(refused.exception).__name__ == "NoKeysToOpen"
+
+
+@pytest.mark.slow
+def test_the_checkpoint_of_a_clean_audit_is_kept_and_the_next_one_begins_there(
+    settings: Settings, tmp_path: Path
+) -> None:
+    kept = tmp_path / "checked"
+    assert run("--keep", str(kept)).exit_code == 0
+    note = kept.read_text(encoding="utf-8")
+    assert run("--since", str(kept), "--keep", str(kept)).exit_code == 0
+    change(settings.data, "UPDATE log_entries SET leaf = zeroblob(32) WHERE position = 3")
+    assert run("--since", str(kept), "--keep", str(kept)).exit_code == 1
+    assert kept.read_text(encoding="utf-8") == note  # what was found something in is no place to begin at

@@ -1,5 +1,6 @@
 """An audit in parts: taken up again after it was killed, begun at a checkpoint that was checked before."""
 
+import gc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -212,3 +213,9 @@ def test_rows_at_the_end_of_the_numbers_are_named_and_cost_nothing(folder: Path)
     assert perf_counter() - started < 3 * as_ever + 2
     assert (plain.findings, report.size) == ((), plain.size)
     assert {one.row for one in report.findings} == {f"{2**62}", f"{2**62}/{2**62}"}
+
+
+def test_a_collection_of_garbage_is_put_off_only_while_a_part_is_looked_at(folder: Path) -> None:
+    assert gc.isenabled()
+    audited(folder)
+    assert gc.isenabled()

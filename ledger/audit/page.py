@@ -86,7 +86,7 @@ def _coverage(audited: Audited) -> str:
         (f"Entries{tail}: form, chain, order of time, links, files they name", True),
         (f"Tree and stored tiles; every checkpoint{tail}: root, and the keys of its time", True),
         ("Schema, triggers and what the database's own catalogue says", True),
-        ("The guard beside the database", True),
+        ("The guard beside the database", audited.has_guard),
         ("Every value derived from the log, made again and compared", audited.is_derived),
         (
             "The vault of personal data, every row opened"

@@ -25,7 +25,7 @@ class Audited:
     seconds: float
     version: str
     is_derived: bool
-    since: str | None  # the checkpoint that was given
+    has_guard: bool  # a mirror has none
 
 
 def as_values(audited: Audited) -> dict[str, object]:
