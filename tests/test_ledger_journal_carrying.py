@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from ledger.database import connect, migrate, reading
 from ledger.errors import LedgerError
 from ledger.files import FileMissing, Files
-from ledger.journal.carrying import AnotherLog, HistoryRewritten, OlderThanHere, carry_in
+from ledger.journal.carrying import AnotherLog, HistoryRewritten, OlderThanHere, carry_in, verify_log
 from ledger.journal.projections import RebuildNeeded, rebuild, refuse_outdated
 from ledger.journal.registry import NOUNS
 from ledger.log import store
@@ -172,6 +172,25 @@ def test_a_checkpoint_of_another_key_is_refused_where_it_stands(
     rewritten_notes(folder, signed_anew)
     with pytest.raises(FileDiffers, match="no good checkpoint of size 4"):
         carry(world, folder, empty)
+
+
+@pytest.mark.slow
+def test_signatures_checked_by_other_processes_are_checked_as_well(world: World, tmp_path: Path) -> None:
+    tell(world, 130)
+    folder = export_to(world, tmp_path / "log")
+    checkpoint, way = verify_log(folder, key(world), processes=2)
+    assert (checkpoint.size, way) == (world.size(), (key(world),))
+
+    def spoiled(notes: list[str]) -> list[str]:
+        text, blank, signature = notes[70].partition("\n\n")
+        other = notes[71].partition("\n\n")[2]
+        assert signature != other
+        return [*notes[:70], text + blank + other, *notes[71:]]
+
+    rewritten_notes(folder, spoiled)
+    for processes in (0, 2):
+        with pytest.raises(FileDiffers, match="no good checkpoint of size 142"):
+            verify_log(folder, key(world), processes=processes)
 
 
 def test_a_key_that_is_none_of_the_logs_is_refused(world: World, tmp_path: Path, empty: Engine) -> None:

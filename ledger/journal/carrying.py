@@ -9,7 +9,9 @@ A database that holds an earlier state of the same log gets what is new. One tha
 that the export does not continue, is left as it is, and the first difference is named.
 """
 
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -34,12 +36,14 @@ from ledger.log.entry import BadEntry, parse_entry
 from ledger.log.keyring import Keyring
 from ledger.log.layout import CHECKPOINTS, Directory, FileDiffers, Progress, no_progress
 from ledger.log.note import Verifier, split_note
+from ledger.log.signatures import CheckSignatures, check_here, checked_apart
 from ledger.log.tiles import TILE_WIDTH, Edge
 from ledger.log.walking import Place, Step, compare_edge, walk
 
 KEYS_MARK = b'"kind":"log.'
 CLOSING_MARK = f'"kind":"{KIND_OF[StatusStated]}"'.encode()
 FILE_MARK = b'"sha256":"'
+LONG_BYTES, MOST_PROCESSES = 2_000_000, 4
 BATCH_STEPS = 16  # bundles that are inserted at once
 UNREADABLE = (BadEntry, NotCanonical, KeyError, msgspec.ValidationError)
 
@@ -121,23 +125,34 @@ def carry_log(
 
 
 def verify_log(
-    folder: Path, verifier: Verifier, progress: Progress = no_progress
+    folder: Path, verifier: Verifier, progress: Progress = no_progress, *, processes: int | None = None
 ) -> tuple[Checkpoint, tuple[Verifier, ...]]:
     """The checkpoint of the log in `folder`, once all of it was checked, and the way from `verifier` to its key.
 
     Unlike `verify_directory` it follows the changes of the log's keys. Raises FileDiffers naming the first file that
     differs, UntrustedNote where no statement leads from the key given to those that signed the last checkpoint.
+    Many signatures are checked by `processes` others (0: none; None: where it is worth it, as many as there are cores).
     """
     directory = Directory(folder)
     wanted = Checkpoint.parse(split_note(directory.note())[0])
     place = Place(Edge.empty(), None)
-    for step in walk(directory, place, wanted.size, directory.notes(), follow_keys):
-        _check_complete(step)
-        place = step.after
-        progress(place.edge.size, wanted.size)
+    with _signature_check(directory, processes) as check_signatures:
+        for step in walk(directory, place, wanted.size, directory.notes(), follow_keys, check_signatures):
+            _check_complete(step)
+            place = step.after
+            progress(place.edge.size, wanted.size)
     compare_edge(directory, place.edge)
     assert place.keyring is not None  # a log without an entry has no checkpoint
     return wanted, place.keyring.way(verifier, wanted.size)
+
+
+def _signature_check(directory: Directory, processes: int | None) -> AbstractContextManager[CheckSignatures]:
+    """By other processes where that was asked for, or is worth their start: a second of work."""
+    if processes is None:
+        file = directory.folder / CHECKPOINTS
+        is_long = file.is_file() and file.stat().st_size >= LONG_BYTES
+        processes = min(os.cpu_count() or 1, MOST_PROCESSES) if is_long else 0
+    return checked_apart(processes) if processes else nullcontext(check_here)
 
 
 def copy_files(connection: Connection, files: Files, target: Files) -> int:
