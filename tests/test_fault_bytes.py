@@ -5,7 +5,7 @@ changes ten times as many.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,15 +83,18 @@ def change_some(
     connection: sqlite3.Connection, tables: Sequence[str], count: int, random: Random
 ) -> list[Changed]:
     """Change one byte each in up to `count` values of different rows, tables taken in turn."""
+    standing = {table: keys_of(connection, table) for table in tables}
     rows = {
-        table: random.sample(keys, min(len(keys), 1 + count // len(tables)))
-        for table in tables
-        for keys in [keys_of(connection, table)]
+        table: random.sample(
+            keys, min(len(keys), count // len(tables) if len(keys) < 1_000 else count // 2) or 1
+        )
+        for table, keys in standing.items()
     }
     changed = []
     for table, keys in rows.items():
+        taken = set(standing[table])
         for key in keys:
-            column = change_one(connection, table, key, random)
+            column = change_one(connection, table, key, random, taken=taken)
             if column:
                 changed.append(Changed(table, shown(key), column))
     return changed
@@ -118,9 +121,17 @@ def keys_of(connection: sqlite3.Connection, table: str) -> list[tuple[object, ..
 
 
 def change_one(
-    connection: sqlite3.Connection, table: str, key: Sequence[object], random: Random
+    connection: sqlite3.Connection,
+    table: str,
+    key: Sequence[object],
+    random: Random,
+    *,
+    taken: Set[tuple[object, ...]] = frozenset(),
 ) -> str | None:
-    """Change a byte of one value of this row; gives the column. None where there is no byte or no room for it."""
+    """Change a byte of one value of this row; gives the column.
+
+    None where there is no byte, or where the key would become one that is `taken`: by a row that stands there, or stood.
+    """
     where = " AND ".join(f"{name} = ?" for name in quoted(key_of(connection, table)))
     # A set under another id would leave all its units without one: that is one change with a thousand findings.
     columns = [
@@ -132,6 +143,12 @@ def change_one(
     if kind == "null" or (kind != "integer" and not stored):
         return None
     other = flipped_integer(value, random) if kind == "integer" else flipped(stored, random)
+    names = key_of(connection, table)
+    if (
+        column in names
+        and tuple(other if name == column else part for name, part in zip(names, key, strict=True)) in taken
+    ):
+        return None
     marker = f"CAST(? AS {kind})"
     try:
         connection.execute(f'UPDATE {table} SET "{column}" = {marker} WHERE {where}', [other, *key])
