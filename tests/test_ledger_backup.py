@@ -19,6 +19,7 @@ from ledger.journal.journal import By
 from ledger.journal.opening import open_ledger
 from ledger.log.compare import parse_kept
 from ledger.log.layout import FileDiffers
+from ledger.recall.claim import named_items
 from ledger.recall.erasing import carry_out_erasure
 from ledger.recall.person import ErasePerson
 from ledger.restore import NotInBackup, PlaceTaken, Restored, Sources, restore
@@ -27,8 +28,11 @@ from ledger.state import open_state
 from ledger.vault import UnknownItem
 from portal.accounts import accounts, add_account
 from portal.cli_backup import STATE_TABLES
+from tests.postgres import Server
 from tests.tampering import audited
 from tests.world import ADA, World
+
+pytestmark = pytest.mark.files  # the folder is looked at from outside, as files
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +63,8 @@ class Copies:
 
 @pytest.fixture
 def copies(world: World, tmp_path: Path) -> Copies:
-    """A company with units, a shipment, a recall, a claim with contact and payout, and an account."""
-    world.ledger.settings.init()
-    batch = world.batch("B1", units=5)
-    batch.ships(to="DE", count=3)
-    world.recall("R1", batches=["B1"])
-    world.claim(batch.serials[0])
+    """A company with something of everything, and an account."""
+    told(world)
     state = open_state(world.ledger.settings.state_db)
     add_account(state, "Ada", "a rather long sentence", now=world.clock.now())
     state.dispose()
@@ -181,6 +181,58 @@ def test_a_backup_without_the_vault_restores_with_an_empty_one(copies: Copies, t
     with pytest.raises(UnknownItem):
         again.ledger.vault.opening(contact_of(copies.world))
     again.close()
+
+
+# --- from one kind of database into the other
+
+
+def told(world: World) -> None:
+    """Units, a shipment, a recall and a claim with contact and payout."""
+    world.ledger.settings.init()
+    batch = world.batch("B1", units=5)
+    batch.ships(to="DE", count=3)
+    world.recall("R1", batches=["B1"])
+    world.claim(batch.serials[0])
+
+
+def assert_same(world: World, again: World) -> None:
+    """Entries, derived rows, checkpoint and what the vault holds."""
+    assert again.bodies() == world.bodies()
+    assert again.rows() == world.rows()
+    assert again.standing() == world.standing()
+    for item in named(world):
+        assert again.ledger.vault.opening(item) == world.ledger.vault.opening(item)
+    again.batch(f"B{again.size()}", units=2)
+
+
+def named(world: World) -> list[str]:
+    """The items of the vault that the log names."""
+    return sorted(world.read(named_items))
+
+
+def test_what_was_in_files_is_restored_into_postgresql_and_back(tmp_path: Path, postgres: Server) -> None:
+    with postgres.database() as url:
+        world = World.begin(tmp_path / "var")
+        told(world)
+        first = Copies(world, tmp_path / "first")
+        first.make()
+        settings = replace(world.ledger.settings, data=tmp_path / "on-postgres", database_url=url)
+        source = first.sources(guard=world.ledger.guard.path)
+        done = restore(source, settings, state_tables=STATE_TABLES)
+        assert (done.lost, done.missing) == (None, 0)
+        there = World(open_ledger(settings, clock=world.clock), world.clock)
+        assert not list((tmp_path / "on-postgres").glob("*.db"))
+        assert_same(world, there)
+        second = Copies(there, tmp_path / "second")
+        second.make()
+        back = replace(settings, data=tmp_path / "back", database_url=None)
+        source = second.sources(guard=there.ledger.guard.path)
+        assert restore(source, back, state_tables=STATE_TABLES).missing == 0
+        again = World(open_ledger(back, clock=world.clock), world.clock)
+        assert_same(there, again)
+        for one in (world, there, again):
+            one.close()
+    assert audited(tmp_path / "back", derived=True).findings == ()
 
 
 # --- what is refused

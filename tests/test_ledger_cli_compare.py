@@ -15,6 +15,8 @@ from ledger.log.proving import prove_entry
 from ledger.trace.bill_of_materials import RegisterMaterial
 from tests.world import World
 
+pytestmark = pytest.mark.files  # the folder is looked at from outside, as files
+
 
 @pytest.fixture
 def kept(world: World) -> str:

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from ledger.audit.log import audit
 from ledger.errors import LedgerError
 from ledger.journal.key_events import LogResumed
 from ledger.journal.opening import create_ledger
@@ -26,8 +27,11 @@ from ledger.resume import (
 )
 from ledger.settings import Settings
 from ledger.trace.bill_of_materials import RegisterMaterial
+from tests.postgres import Server
 from tests.tampering import audited, change
 from tests.world import World
+
+pytestmark = pytest.mark.files  # the folder is looked at from outside, as files
 
 REASON = "The disk with the guard broke."
 FILM = RegisterMaterial(code="FILM", name="Separator film")
@@ -262,3 +266,20 @@ def test_a_crash_between_the_entry_and_the_guard_is_resumed_again(grown: World) 
     with closing(sqlite3.connect(settings.data / "lotproof.db")) as database:
         count = "SELECT count(*) FROM log_entries WHERE CAST(body AS TEXT) LIKE '%log.resumed/1%'"
         assert database.execute(count).fetchone() == (2,)
+
+
+def test_on_postgresql_too_a_lost_guard_is_replaced(tmp_path: Path, postgres: Server) -> None:
+    with postgres.database() as url:
+        world = World.begin(tmp_path / "var", url)
+        world.do(FILM)
+        world.do(CELL)
+        newest = world.standing().note
+        missing(world)
+        assert world.standing().is_old
+        assert resumed(world, kept=newest).guard == "missing"
+        assert not world.standing().is_old
+        world.do(FOIL)
+        ledger = world.ledger
+        report = audit(ledger.engine, ledger.files, ledger.guard, ledger.keys.signer.verifier)
+        world.close()
+    assert report.findings == ()

@@ -23,6 +23,8 @@ from ledger.trace.bill_of_materials import RegisterMaterial
 from tests.tampering import audited
 from tests.world import World
 
+pytestmark = pytest.mark.files  # the folder is looked at from outside, as files
+
 NEW = "localhost:8000/log-2"
 FILM, CELL, FOIL = (RegisterMaterial(code=code, name=code.title()) for code in ("FILM", "CELL", "FOIL"))
 

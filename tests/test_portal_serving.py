@@ -13,6 +13,8 @@ from portal.serving import seal
 from tests.staff import PASSWORD
 from tests.world import World
 
+pytestmark = pytest.mark.files  # the folder is looked at from outside, as files
+
 
 def missing(guard: Path) -> None:
     guard.unlink()
