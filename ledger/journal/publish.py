@@ -36,8 +36,9 @@ class LogBehindGuard(LedgerError):
 
     message = (
         "The log in the database ends at size {size}, but a checkpoint of size {published} was published. "
-        "An older copy of the database was put back, or it was changed. Nothing will be signed. Put back the "
-        "newest copy; entries {size} to {published} are missing or differ."
+        "An older copy of the database was put back, it was changed, or the guard is another log's. Nothing will be "
+        "signed. Put back the newest copy; entries up to {published} are missing or differ. The ways on: lotproof log "
+        "resume, or where they are gone for good, lotproof log succeed."
     )
     http_status = 503
 
