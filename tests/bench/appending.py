@@ -93,7 +93,8 @@ def _raw(path: Path) -> sqlite3.Connection:
 _NUMBERS = count()
 
 
-def _register(ledger_: Ledger, times: int) -> None:
+def register(ledger_: Ledger, times: int) -> None:
+    """So many durable commands, one after the other."""
     for _ in range(times):
         code = f"{os.getpid()}-{next(_NUMBERS)}"
         ledger_.journal.write(register_material, RegisterMaterial(code=code, name="film"), By(ACTOR))
@@ -109,8 +110,9 @@ def _raw_durable(path: Path, times: int) -> None:
     database.close()
 
 
-def _in_threads(ledger_: Ledger, times: int) -> None:
-    threads = [threading.Thread(target=_register, args=(ledger_, times // 8)) for _ in range(8)]
+def in_threads(ledger_: Ledger, times: int) -> None:
+    """The same number by eight threads."""
+    threads = [threading.Thread(target=register, args=(ledger_, times // 8)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -118,10 +120,10 @@ def _in_threads(ledger_: Ledger, times: int) -> None:
 
 
 def _durable(ledger_: Ledger, folder: Path, times: int) -> Iterator[Row]:
-    _register(ledger_, 20)
-    one, limit = paired(lambda: _register(ledger_, times), lambda: _raw_durable(folder / "raw.db", times))
+    register(ledger_, 20)
+    one, limit = paired(lambda: register(ledger_, times), lambda: _raw_durable(folder / "raw.db", times))
     yield Row("one durable command", rate(times, one), rate(times, limit), limit / one, 0.10)
-    eight, one = paired(lambda: _in_threads(ledger_, times), lambda: _register(ledger_, times))
+    eight, one = paired(lambda: in_threads(ledger_, times), lambda: register(ledger_, times))
     yield Row("eight threads against one", rate(times, eight), rate(times, one), one / eight, 2.5)
 
 
@@ -129,11 +131,11 @@ def _process(
     data: Path, times: int, begin: float, results: "multiprocessing.Queue[tuple[float, float]]"
 ) -> None:
     opened = open_ledger(Settings(data=data))
-    _register(opened, 3)
+    register(opened, 3)
     time.sleep(max(0.0, begin - time.time()))
     start, longest = time.perf_counter(), 0.0
     for _ in range(times):
-        longest = max(longest, timed(lambda: _register(opened, 1)))
+        longest = max(longest, timed(lambda: register(opened, 1)))
     results.put((time.perf_counter() - start, longest))
 
 
