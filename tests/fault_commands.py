@@ -88,6 +88,7 @@ class Call:
     name: str
     nth: int
     place: str
+    is_named: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +123,26 @@ def run(command: Command, folder: Path, told: Path) -> Ended:
     return _end(process, told)
 
 
-def strike(command: Command, folder: Path, told: Path, fault: str = "", call: Call | None = None) -> Ended:
-    """Run it under strace, which makes `call` fail as `fault` says (strace(1), "inject")."""
+def strike(
+    command: Command,
+    folder: Path,
+    told: Path,
+    fault: str = "",
+    call: Call | None = None,
+    *,
+    beside: Path | None = None,
+) -> Ended:
+    """Run it under strace, which makes `call` fail as `fault` says (strace(1), "inject").
+
+    Of interest are the calls about what lies in `folder`, or in a folder `beside` it that the command writes.
+    """
     process, go = start(command, folder, told)
     log = told / "strace"
     line = ["strace", "-f", "-y", "-s", "0", "-o", str(log), "-p", str(process.pid)]
     line += ["-e", f"trace={','.join(SYSCALLS)}"]
     if call:
         line += ["-e", f"inject={call.name}:{fault}:when={call.nth}"]
-        line += [] if _is_new_each_time(call.place) else ["-P", str(folder / call.place)]
+        line += ["-P", str(folder / call.place)] if call.is_named else []
     with subprocess.Popen(line, stderr=subprocess.PIPE, text=True) as tracer:
         assert tracer.stderr is not None
         attached = tracer.stderr.readline()
@@ -139,7 +151,7 @@ def strike(command: Command, folder: Path, told: Path, fault: str = "", call: Ca
         ended = _end(process, told)
         tracer.stderr.read()
     assert tracer.returncode in {0, -signal.SIGKILL}, tracer.returncode
-    calls, struck = _calls(log.read_text(), folder)
+    calls, struck = _calls(log.read_text(), beside or folder, are_named=beside is None)
     return Ended(ended.code, ended.out, ended.error, calls, struck)
 
 
@@ -151,7 +163,7 @@ def _end(process: BaseProcess, told: Path) -> Ended:
     return Ended(process.exitcode, (told / "out").read_text(), (told / "error").read_text())
 
 
-def _calls(log: str, folder: Path) -> tuple[tuple[Call, ...], Call | None]:
+def _calls(log: str, folder: Path, *, are_named: bool) -> tuple[tuple[Call, ...], Call | None]:
     """The calls about files below the folder, and the one that was struck."""
     counts: Counter[str] = Counter()
     calls: list[Call] = []
@@ -164,14 +176,11 @@ def _calls(log: str, folder: Path) -> tuple[tuple[Call, ...], Call | None]:
         place = _place(text, folder)
         counts.update([name, f"{name} {place}"])
         if place is not None:
-            calls.append(Call(name, counts[name if _is_new_each_time(place) else f"{name} {place}"], place))
+            is_named = are_named and not place.startswith("files")
+            calls.append(Call(name, counts[f"{name} {place}" if is_named else name], place, is_named))
             if "INJECTED" in text or text.rstrip().endswith("= ?"):
                 struck = calls[-1]
     return tuple(calls), struck
-
-
-def _is_new_each_time(place: str) -> bool:
-    return place.startswith("files")
 
 
 def _place(text: str, folder: Path) -> str | None:

@@ -130,7 +130,7 @@ def change_one(
 ) -> str | None:
     """Change a byte of one value of this row; gives the column.
 
-    None where there is no byte, or where the key would become one that is `taken`: by a row that stands there, or stood.
+    None where there is no byte, or where the key would become one that is `taken` by a row that stands or stood.
     """
     where = " AND ".join(f"{name} = ?" for name in quoted(key_of(connection, table)))
     # A set under another id would leave all its units without one: that is one change with a thousand findings.

@@ -120,6 +120,30 @@ def test_a_command_struck_at_any_call_leaves_nothing_half_done(
     print(f"{kind}: {counts}")
 
 
+def test_a_backup_struck_at_any_call_is_finished_by_the_next(company: Company, base: Path) -> None:
+    folder, backup = copied(company.folder, base / "backed"), base / "backup"
+    command = Command(by_command_line, ("backup", str(backup)))
+    check = Command(by_command_line, ("backup", str(backup), "--check"))
+    before, counts = bodies_of(folder), dict.fromkeys(ERRORS, 0)
+    with chance("backup") as random:
+        seen = strike(command, folder, told_in(base), beside=backup)
+        assert seen.code == 0, seen.error
+        for error in ERRORS:
+            for call in chosen(seen.calls, random):
+                shutil.rmtree(backup)
+                ended = strike(command, folder, told_in(base), error, call, beside=backup)
+                about = f"{call}: {ended.struck}: {ended.code} {ended.out}{ended.error}"
+                assert_was_said(ended, about)
+                assert run(check, folder, told_in(base)).code == 0 if ended.code == 0 else True, about
+                again = run(command, folder, told_in(base))
+                assert again.code == 0, f"{about}\nand then: {again.error}"
+                assert run(check, folder, told_in(base)).code == 0, about
+                counts[error] += ended.struck == call
+    assert bodies_of(folder) == before
+    assert min(counts.values()) > 0
+    print(f"backup: {counts}")
+
+
 def told_in(base: Path) -> Path:
     folder = base / "told"
     folder.mkdir(exist_ok=True)
