@@ -1,17 +1,24 @@
 """Packing lists carry a checkpoint out of the house: what is printed is what `log compare` takes."""
 
+import json
 import re
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
+from pathlib import Path
 
+import click
 import pytest
 import zxingcpp
+from click.testing import CliRunner, Result
 from PIL import Image, ImageDraw
 
 from labels.codes import QUIET_ZONE
+from ledger.cli_support import Group
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.compare import compare, parse_kept
+from ledger.trace.shipment import list_shipments
+from portal.cli_papers import paper, show_shipment
 from portal.papers import Paper, code_png, code_text, paper_of
 from tests.staff import Desk, text_of
 from tests.world import World
@@ -56,16 +63,16 @@ def from_terminal(text: str) -> Image.Image:
 
 
 def test_the_code_holds_the_signed_note_in_every_form_it_is_drawn_in(shipped: World) -> None:
-    paper = paper_of(shipped.standing())
-    assert read_back(Image.open(BytesIO(code_png(paper.code)))) == paper.note
-    assert read_back(drawn(paper.code_path, paper.code_side, pixels=3)) == paper.note
-    assert read_back(from_terminal(code_text(paper.code))) == paper.note
+    made = paper_of(shipped.standing())
+    assert read_back(Image.open(BytesIO(code_png(made.code)))) == made.note
+    assert read_back(drawn(made.code_path, made.code_side, pixels=3)) == made.note
+    assert read_back(from_terminal(code_text(made.code))) == made.note
 
 
 def test_a_module_is_wide_enough_for_an_office_printer_also_with_two_signatures(shipped: World) -> None:
-    paper = paper_of(shipped.standing())
-    assert WIDTH_MM / paper.code_side >= 0.5
-    text, _, signature = paper.note.partition("\n\n")
+    made = paper_of(shipped.standing())
+    assert WIDTH_MM / made.code_side >= 0.5
+    text, _, signature = made.note.partition("\n\n")
     two = paper_of(replace(shipped.standing(), note=f"{text}\n\n{signature}{signature}"))
     assert WIDTH_MM / two.code_side >= 0.4
 
@@ -76,11 +83,11 @@ def kept_on(paper: Paper) -> list[str]:
 
 
 def test_what_is_printed_is_found_in_the_log_as_it_goes_on(shipped: World) -> None:
-    paper = paper_of(shipped.standing())
+    made = paper_of(shipped.standing())
     shipped.batch("B2", units=3)
     standing = shipped.standing()
     newest = Checkpoint(shipped.ledger.settings.origin, standing.size, bytes.fromhex(standing.root))
-    for text in kept_on(paper):
+    for text in kept_on(made):
         found = shipped.read(partial(compare, kept=parse_kept(text), newest=newest))
         assert found.verdict == "contained"
 
@@ -126,3 +133,43 @@ def test_the_quiet_zone_is_left_white(shipped: World) -> None:
     edge = QUIET_ZONE * 8
     for box in ((0, 0, picture.width, edge), (0, 0, edge, picture.height)):
         assert picture.crop(box).convert("L").getextrema() == (255, 255)
+
+
+# --- on the command line
+
+
+def typed(world: World, command: click.Command, *words: str) -> Result:
+    """The command over the world's folder, behind the border that every command has."""
+    group = Group("shipment", commands={"typed": command})
+    environ = {"LOTPROOF_DATA": str(world.ledger.settings.data)}
+    return CliRunner().invoke(group, ["typed", *words], env=environ)
+
+
+def code_of_shipment(world: World) -> str:
+    return world.read(list_shipments)[0].code
+
+
+@pytest.mark.files
+def test_the_packing_list_on_the_command_line_carries_note_short_form_and_code(
+    shipped: World, tmp_path: Path
+) -> None:
+    printed = typed(shipped, paper, code_of_shipment(shipped))
+    assert printed.exit_code == 0
+    note = shipped.standing().note
+    assert note in printed.stdout
+    assert paper_of(shipped.standing()).short in printed.stdout
+    drawn_code = printed.stdout.rstrip("\n").split("\n\n")[-1]
+    assert read_back(from_terminal(drawn_code)) == note
+    picture = tmp_path / "code.png"
+    said = typed(shipped, paper, code_of_shipment(shipped), "--out", str(picture), "--json")
+    assert json.loads(said.stdout)["checkpoint"]["note"] == note
+    assert read_back(Image.open(picture)) == note
+
+
+@pytest.mark.files
+def test_a_shipment_is_shown_with_its_goods_and_its_history(shipped: World) -> None:
+    shown = typed(shipped, show_shipment, code_of_shipment(shipped), "--json")
+    told = json.loads(shown.stdout)
+    assert (told["country"], told["lines"][0]["batch"], told["lines"][0]["units"]) == ("DE", "B1", 3)
+    assert [one["kind"] for one in told["history"]] == ["shipment.sent/1"]
+    assert typed(shipped, show_shipment, "nothing").exit_code == 3
