@@ -156,7 +156,7 @@ def _id(number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A run over a log: entries a second, microseconds of processors' time an entry, megabytes of the largest process."""
+    """A run over a log: entries a second, processors' microseconds an entry, megabytes of the largest process."""
 
     rate: float
     cpu: float
