@@ -9,8 +9,10 @@ from ledger.database import connect, migrate, reading
 from ledger.log import store
 
 # Statistics that SQLite keeps for itself hold nothing of ours.
+# As bytes: what was changed may no longer be text.
 _SCHEMA = (
-    "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_stat%' ESCAPE '\\'"
+    "SELECT CAST(type AS BLOB), CAST(name AS BLOB), CAST(tbl_name AS BLOB), CAST(sql AS BLOB) FROM sqlite_schema "
+    "WHERE name NOT LIKE 'sqlite\\_stat%' ESCAPE '\\'"
 )
 _REVISIONS = {
     "sqlite": "SELECT typeof(version_num), CAST(version_num AS BLOB) FROM alembic_version",
@@ -42,7 +44,11 @@ def check_schema(connection: Connection, findings: Findings) -> set[str]:
 
 
 def _schema(connection: Connection) -> Catalogue:
-    return {(kind, name): tuple(rest) for kind, name, *rest in fetch(connection, _SCHEMA)}
+    rows = (
+        [None if value is None else value.decode(errors="backslashreplace") for value in row]
+        for row in fetch(connection, _SCHEMA)
+    )
+    return {(str(kind), str(name)): tuple(rest) for kind, name, *rest in rows}
 
 
 def _compare(
