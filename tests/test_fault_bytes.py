@@ -268,3 +268,20 @@ def everything(database: Path) -> dict[str, list[tuple[object, ...]]]:
         return {"": built} | {
             table: connection.execute(f"SELECT * FROM {table} NOT INDEXED").fetchall() for table in tables
         }
+
+
+def test_an_entry_whose_member_was_renamed_is_named(small: Path, tmp_path: Path) -> None:
+    folder = copy_of(small, tmp_path / "var")
+    with unguarded(folder) as connection:
+        [body] = connection.execute("SELECT body FROM log_entries WHERE position = 3").fetchone()
+        renamed = body.replace(b'"data":', b'"dbta":')
+        connection.execute("UPDATE log_entries SET body = ? WHERE position = 3", [renamed])
+    findings = audited(folder).findings
+    assert any((one.table, one.row, one.field) == ("log_entries", "3", "body") for one in findings)
+
+
+def test_a_schema_that_is_no_longer_text_is_named(small: Path, tmp_path: Path) -> None:
+    folder = copy_of(small, tmp_path / "var")
+    raw = (folder / "lotproof.db").read_bytes()
+    (folder / "lotproof.db").write_bytes(raw.replace(b"only ever inserted", b"only ever \xffnserted"))
+    assert any(one.table == "sqlite_schema" for one in audited(folder, derived=True).findings)

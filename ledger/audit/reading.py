@@ -53,6 +53,7 @@ class EntryReader:
         try:
             return (
                 len(value) == 9
+                and "data" in value
                 and value["v"] == 1
                 and value["v"] is not True
                 and (value["actor"] == self._actor or self._is_actor(value["actor"]))
