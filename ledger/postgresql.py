@@ -20,7 +20,9 @@ LOCK_TIMEOUT_MS = 30_000
 IDLE_WRITER_MS = 60_000
 IDLE_READER_MS = 900_000
 POOL_KEPT, POOL_MORE = 10, 20
-IDLE, IN_TRANSACTION = 0, 2  # libpq's PQTRANS_IDLE and PQTRANS_INTRANS; 3 is a transaction that failed
+IDLE = 0  # libpq's PQTRANS_IDLE
+COMMAND_OK, TUPLES_OK = 1, 2  # libpq's PGRES_COMMAND_OK and PGRES_TUPLES_OK
+SQLSTATE = ord("C")  # libpq's PG_DIAG_SQLSTATE
 
 BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # Sent as one message. READ COMMITTED: what is read once the lock is held is what the writer before committed. The
@@ -29,7 +31,7 @@ BEGIN_WRITING = (
     "BEGIN ISOLATION LEVEL READ COMMITTED; "  # noqa: S608 - a number of ours
     f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_WRITER_MS}; "
     "SELECT 1 FROM write_lock FOR UPDATE; "
-    "SELECT clock_timestamp()"
+    "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 )
 LOCK_NOT_AVAILABLE = "55P03"
 _TABLE = text("SELECT to_regclass(:name) IS NOT NULL")
@@ -91,23 +93,27 @@ def read_server_time(connection: Connection) -> datetime:
 
 
 class Postgresql:
-    """How transactions go on PostgreSQL. `prepare=False`: these are not worth a prepared statement each."""
+    """How transactions go on PostgreSQL. Their few words go past the driver's cursors, which cost more than they do."""
 
     def begin_reading(self, driver: Any) -> None:
         """Begin one snapshot; it is taken by the first read."""
-        driver.execute(BEGIN_READING, prepare=False)
+        _send(driver, BEGIN_READING)
 
     def begin_writing(self, driver: Any) -> datetime:
         """Begin as the only writer of this schema; gives the server's time once the lock was held."""
-        cursor = driver.execute(BEGIN_WRITING, prepare=False)
-        while cursor.nextset():
-            pass
-        moment: datetime = cursor.fetchone()[0]
-        return moment.astimezone(UTC)
+        answer = _send(driver, BEGIN_WRITING)
+        return datetime.fromtimestamp(int(answer.get_value(0, 0)) / 1000, UTC)
 
     def say(self, driver: Any, sql: str) -> None:
-        """Run a statement without parameters or result."""
-        driver.execute(sql, prepare=False)
+        """Run a statement without parameters or result.
+
+        A COMMIT after an error is answered with ROLLBACK, and without an error of its own: refused here.
+        """
+        done = _send(driver, sql).command_status
+        if sql == "COMMIT" and done != b"COMMIT":
+            raise driver.OperationalError(
+                "an error was passed over: the transaction was undone, not committed"
+            )
 
     def is_begun(self, driver: Any) -> bool:
         """Whether a transaction is under way; one that failed counts, a savepoint brings it back."""
@@ -125,3 +131,14 @@ class Postgresql:
         if type(original).__name__ == "DataError" and "NUL (0x00)" in str(original):
             return NotText()
         return None
+
+
+def _send(driver: Any, sql: str) -> Any:
+    """The (last) result of statements that have no parameters. Raises the driver's OperationalError."""
+    result = driver.pgconn.exec_(sql.encode())
+    if result.status not in (COMMAND_OK, TUPLES_OK):
+        error = driver.OperationalError(result.error_message.decode("utf-8", "replace").strip())
+        code = result.error_field(SQLSTATE)
+        error.sqlstate = code.decode() if code else None
+        raise error
+    return result

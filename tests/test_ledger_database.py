@@ -6,10 +6,12 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from select import select as select_ready
 from typing import Self
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
@@ -296,6 +298,19 @@ def test_an_error_in_a_savepoint_is_undone_alone(tmp_path: Path, url: str) -> No
             connection.execute(text("INSERT INTO materials SELECT * FROM materials"))
         assert store.size(connection) > 0
     world.close()
+
+
+def test_an_error_that_was_passed_over_is_never_committed_in_silence(tmp_path: Path, url: str) -> None:
+    world = begin(tmp_path, url)
+    with pytest.raises(psycopg.OperationalError, match="passed over"):
+        swallow(world)
+    world.do(CELL)
+    world.close()
+
+
+def swallow(world: World) -> None:
+    with writing(world.ledger.engine) as connection, suppress(ProgrammingError):
+        connection.execute(text("SELECT nothing"))
 
 
 def test_without_a_clock_of_its_own_a_ledger_takes_the_servers(tmp_path: Path, url: str) -> None:
