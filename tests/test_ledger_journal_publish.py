@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event
-from sqlalchemy.exc import OperationalError
 
-from ledger.database import TransactionLost, reading, writing
+from ledger.database import reading, writing
+from ledger.errors import DiskRefused
 from ledger.journal.clock import SetClock
 from ledger.journal.journal import By, Journal
 from ledger.journal.opening import Ledger, open_ledger
@@ -64,6 +64,7 @@ def turnstiles_open() -> int:
     )
 
 
+@pytest.mark.files
 def test_a_ledger_that_is_closed_gives_its_turnstile_back(world: World) -> None:
     before = turnstiles_open()
     for number in range(3):
@@ -111,6 +112,7 @@ def _write_and_die(folder: str, dies: str) -> None:
     journal.write(replace(register_material, run=carry_out), FILM, By(ADA, "k"))
 
 
+@pytest.mark.files
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("dies", "is_recorded"),
@@ -229,6 +231,7 @@ def put_back(world: World) -> Iterator[None]:
     world.reopen()
 
 
+@pytest.mark.files
 def test_a_database_put_back_is_not_signed_and_answers_marked_old(world: World) -> None:
     batch = world.batch("B1", units=1)
     known = world.standing()
@@ -251,6 +254,7 @@ def test_a_database_put_back_is_not_signed_and_answers_marked_old(world: World) 
     assert world.size() == known.size
 
 
+@pytest.mark.files
 def test_a_database_put_back_and_grown_past_the_guard_by_another_history_is_not_signed(world: World) -> None:
     with put_back(world):
         world.do(FILM)
@@ -365,6 +369,7 @@ def test_a_checkpoint_that_the_key_never_signed_is_neither_published_nor_built_u
     assert world.ledger.guard.read() == guarded
 
 
+@pytest.mark.files
 @pytest.mark.parametrize(
     "change",
     [
@@ -416,6 +421,7 @@ def long(code: str) -> RegisterMaterial:
     return RegisterMaterial(code=code, name="x" * 40_000)
 
 
+@pytest.mark.files
 @pytest.mark.parametrize("pages", range(0, 60, 5))
 def test_a_full_disk_leaves_the_journal_usable_and_nothing_half_written(world: World, pages: int) -> None:
     world.do(FILM)
@@ -430,6 +436,7 @@ def test_a_full_disk_leaves_the_journal_usable_and_nothing_half_written(world: W
     assert_derived_from_its_entries(world)
 
 
+@pytest.mark.files
 def test_a_full_disk_in_one_command_of_a_group_leaves_nothing_half_written_of_the_others(
     world: World,
 ) -> None:
@@ -452,7 +459,7 @@ def test_a_full_disk_in_one_command_of_a_group_leaves_nothing_half_written_of_th
     errors: list[Exception] = []
     beside = thread_of(lambda: world.do(CELL), errors)
     with full_disk(world, pages=40):
-        with pytest.raises(TransactionLost):
+        with pytest.raises(DiskRefused):
             world.ledger.journal.write(
                 Command("test.fill", Both, first_fills_the_disk, None, False), Both(), By(ADA)
             )
@@ -474,7 +481,7 @@ def thread_of(action: Callable[[], object], errors: list[Exception]) -> threadin
 def attempt(action: Callable[[], object]) -> Exception | None:
     try:
         action()
-    except (OperationalError, sqlite3.OperationalError, TransactionLost) as error:
+    except DiskRefused as error:
         return error
     return None
 
