@@ -202,6 +202,7 @@ def copy_vault(world: World, to: Path) -> None:
     shutil.copy(str(world.ledger.settings.vault_db), to)
 
 
+@pytest.mark.files
 def test_a_vault_put_back_by_hand_loses_the_erased_again(
     world: World, batch: MadeBatch, tmp_path: Path
 ) -> None:
@@ -223,6 +224,7 @@ def test_a_vault_put_back_by_hand_loses_the_erased_again(
     assert problems(world) == []
 
 
+@pytest.mark.files
 def test_erasures_are_replayed_onto_a_vault_that_is_not_this_ledgers(
     world: World, batch: MadeBatch, tmp_path: Path
 ) -> None:
@@ -237,6 +239,7 @@ def test_erasures_are_replayed_onto_a_vault_that_is_not_this_ledgers(
     restored.engine.dispose()
 
 
+@pytest.mark.files
 def test_a_vault_that_is_older_than_a_claim_misses_its_values_and_the_check_says_so(
     world: World, batch: MadeBatch, tmp_path: Path
 ) -> None:

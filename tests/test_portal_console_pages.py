@@ -319,6 +319,7 @@ def test_an_entrys_proof_can_be_taken_away_and_checked_elsewhere(desk: Desk, sto
     assert ".tlog-proof" in answer.headers["Content-Disposition"]
 
 
+@pytest.mark.files
 @pytest.mark.parametrize(("language", "said"), [("en", "The proof does not hold"), ("zh-Hans", "证明不成立")])
 def test_an_entry_that_was_changed_fails_before_the_readers_eyes(
     desk: Desk, story: MadeBatch, language: str, said: str

@@ -248,6 +248,7 @@ def test_what_is_not_published_or_not_spelled_right_is_not_there(opened: FlaskCl
     assert answer.content_type == "text/plain; charset=utf-8"
 
 
+@pytest.mark.files
 def test_entries_under_no_checkpoint_are_not_served(tmp_path: Path) -> None:
     world = World.begin(tmp_path / "var")
     client = app_of(world, settings_of(world, "open")).test_client()
