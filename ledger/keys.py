@@ -123,12 +123,10 @@ class Keys:
         """Every key of the log whose private half is here, by its file's name; read afresh."""
         master = read_plain(self.master_key_file)
         masters = [master, *other_master(self.folder, master)]
-        names = [name for name in (LOG_KEY, PREVIOUS_KEY, NEXT_KEY) if (self.folder / name).exists()]
         found = {}
-        for name in names:
-            with suppress(
-                KeyMissing
-            ):  # promoted this moment: it is found under its other name, or asked for again
+        # In the direction in which keys move: one that is moved on while we read is met under its later name.
+        for name in (NEXT_KEY, LOG_KEY, PREVIOUS_KEY):
+            with suppress(KeyMissing):
                 found[name] = read_signer(self.folder / name, masters)
         return found
 

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert, update
 
+from ledger.database import writing
 from ledger.journal.clock import SetClock
 from ledger.journal.journal import By
 from ledger.journal.key_changes import (
@@ -21,14 +23,15 @@ from ledger.journal.key_changes import (
     rotate_key,
     succeed_log,
 )
-from ledger.journal.key_events import KeyRotated, LogSucceeded, read_keyring
+from ledger.journal.key_events import KeyRotated, LogSucceeded, log_keys, read_keyring
 from ledger.journal.opening import open_ledger
 from ledger.journal.publish import SigningKeyMissing, checkpoint_of
 from ledger.keys import make_next, settle
+from ledger.log import store
 from ledger.log.checkpoint import open_checkpoint
 from ledger.log.guard import FreshGuard
 from ledger.log.keyring import KeyChangeRefused, Keyring
-from ledger.log.note import Signer, UntrustedNote, split_note
+from ledger.log.note import Signer, UntrustedNote, sign_note, split_note
 from ledger.log.statement import rotate
 from ledger.settings import Settings
 from ledger.trace.bill_of_materials import RegisterMaterial, register_material
@@ -153,6 +156,24 @@ def test_a_key_that_is_not_here_stops_signing_and_not_answering(world: World) ->
     assert world.size() == size  # the seal failed, and the entry with it
     assert not world.standing().is_old
     world.material("FILM")
+
+
+def test_a_key_written_into_the_table_of_keys_is_not_gone_on_from(world: World) -> None:
+    # Whoever can write to the database names a key of their own, and signs with it what they like.
+    world.material("FILM")
+    thief, point = Signer.generate(world.ledger.settings.origin), checkpoint_of(world.standing().note)
+    forged = sign_note(replace(point, size=point.size + 1).format(), thief)
+    with writing(world.ledger.engine) as connection:
+        store.append_entries(
+            connection, point.size, store.read_entries(connection, point.size - 1, point.size)
+        )
+        connection.execute(update(log_keys).values(vkey=thief.verifier.to_text()))
+        connection.execute(insert(store.checkpoints).values(size=point.size + 1, note=forged))
+    world.reopen()
+    assert world.standing().is_old
+    with pytest.raises(SigningKeyMissing):
+        world.material("GLUE")
+    assert world.ledger.guard.read().size == point.size
 
 
 # --- crashes

@@ -2,6 +2,7 @@
 
 import doctest
 import pickle
+from collections.abc import Callable
 from itertools import product
 
 import pytest
@@ -116,7 +117,7 @@ def test_no_way_leads_over_a_lost_key_nor_from_a_stranger_nor_back() -> None:
 
 def test_changes_that_cannot_follow_are_refused() -> None:
     first = Keyring.begin(A.verifier)
-    for change in (
+    changes: tuple[Callable[[], Keyring], ...] = (
         lambda: first.rotated(7, A.verifier),
         lambda: first.rotated(0, B.verifier),
         lambda: first.rotated(7, D.verifier),
@@ -129,7 +130,8 @@ def test_changes_that_cannot_follow_are_refused() -> None:
         lambda: RETIRED.rotated(12, A.verifier),
         lambda: RETIRED.succeeded(12, C.verifier),
         lambda: SUCCEEDED.rotated(30, A.verifier),
-    ):
+    )
+    for change in changes:
         with pytest.raises(KeyChangeRefused):
             change()
 
