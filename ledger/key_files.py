@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import (
@@ -156,7 +156,7 @@ def _decrypted(name: str, pem: str, master: bytes) -> Signer | None:
     """The signer, or None: without a checksum of its own the form cannot tell a wrong passphrase from damage."""
     try:
         key = load_pem_private_key(pem.encode(), master.hex().encode())
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError):
         return None
     return Signer(name, key.private_bytes_raw()) if isinstance(key, Ed25519PrivateKey) else None
 
