@@ -34,6 +34,7 @@ BEGIN_WRITING = (
     "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 )
 LOCK_NOT_AVAILABLE = "55P03"
+INTEGRITY = "23"
 _TABLE = text("SELECT to_regclass(:name) IS NOT NULL")
 
 
@@ -135,10 +136,15 @@ class Postgresql:
 
 def _send(driver: Any, sql: str) -> Any:
     """The (last) result of statements that have no parameters. Raises the driver's OperationalError."""
-    result = driver.pgconn.exec_(sql.encode())
-    if result.status not in (COMMAND_OK, TUPLES_OK):
-        error = driver.OperationalError(result.error_message.decode("utf-8", "replace").strip())
-        code = result.error_field(SQLSTATE)
-        error.sqlstate = code.decode() if code else None
-        raise error
-    return result
+    return checked(driver, driver.pgconn.exec_(sql.encode()))
+
+
+def checked(driver: Any, result: Any) -> Any:
+    """libpq's result, unless it is an error: then raises one of the driver's, with the server's code and words."""
+    if result.status in (COMMAND_OK, TUPLES_OK):
+        return result
+    code = (result.error_field(SQLSTATE) or b"").decode()
+    kind = driver.IntegrityError if code.startswith(INTEGRITY) else driver.OperationalError
+    error = kind(result.error_message.decode("utf-8", "replace").strip())
+    error.sqlstate = code or None
+    raise error

@@ -3,7 +3,7 @@
 Values go to the driver as they are: whole numbers, text, bytes, None; a date as a date or as its text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -21,6 +21,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import Boolean
 
+from ledger.postgresql_quick import fetch, run
+
+SINGLE_ROWS = 4  # so many make a statement of their own, prepared once
 FEW_ROWS = 500  # up to here one statement with arrays; beyond, COPY is quicker than its two further messages
 
 
@@ -40,15 +43,17 @@ class Prepared:
         if dialect.name not in self._compiled:
             self._compiled[dialect.name] = self._compile(dialect)
         sql, places = self._compiled[dialect.name]
-        driver: Any = connection.connection.driver_connection
         given = [values.get(name, constant) for name, constant in places]
+        if dialect.name == "postgresql":
+            return fetch(connection, sql, given)
+        driver: Any = connection.connection.driver_connection
         found: list[tuple[Any, ...]] = driver.execute(sql, given).fetchall()
         return found
 
     def _compile(self, dialect: Dialect) -> tuple[str, tuple[tuple[str, object], ...]]:
         """The statement's text, and for each place its parameter's name and the constant that may stand there."""
         own: Any = type(dialect)
-        positional = own(paramstyle="qmark" if dialect.paramstyle == "qmark" else "format")
+        positional = own(paramstyle="qmark" if dialect.paramstyle == "qmark" else "numeric_dollar")
         compiled: Any = self._statement.compile(dialect=positional)
         return str(compiled), tuple((name, compiled.params[name]) for name in compiled.positiontup or ())
 
@@ -59,19 +64,24 @@ def insert_into(table: Table) -> Insert:
     return insert(table)
 
 
-def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+def insert_rows(
+    connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]], *, count: int | None = None
+) -> None:
     """Insert many rows, their values in the order of the table's columns, as the driver takes them.
 
-    For bulk: SQLAlchemy's own executemany looks at every value again, which costs more than the insert.
+    For bulk: SQLAlchemy's own executemany looks at every value again, which costs more than the insert. Rows may be
+    made while they are inserted, if their `count` is given: a server works on the first while the next are made.
     """
-    if not rows:
-        return
+    rows = rows if count is not None else list(rows)
+    number = len(rows) if isinstance(rows, list) else count or 0
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(_insert_sql(table), list(rows))
-    elif len(rows) <= FEW_ROWS:
-        _driver(connection).execute(_insert_arrays_sql(table), _turned(rows))
-    else:
+        made = list(rows)
+        if made:
+            connection.exec_driver_sql(_insert_sql(table), made)
+    elif number > FEW_ROWS:
         _copy(connection, table, rows)
+    else:
+        _insert_few(connection, table, list(rows), "")
 
 
 def upsert_rows(
@@ -89,11 +99,20 @@ def upsert_rows(
     if not rows:
         return
     if connection.dialect.name == "sqlite":
-        sql = _insert_sql(table) + _on_conflict(key, replaced)
-        connection.exec_driver_sql(sql, list(rows))
+        connection.exec_driver_sql(_insert_sql(table) + _on_conflict(key, replaced), list(rows))
     else:
-        sql = _insert_arrays_sql(table) + _on_conflict(key, replaced)
-        _driver(connection).execute(sql, _turned(rows))
+        _insert_few(connection, table, rows, _on_conflict(key, replaced))
+
+
+def _insert_few(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]], ending: str) -> None:
+    """One message, however many rows: single ones as they are, more as one array a column."""
+    if 0 < len(rows) <= SINGLE_ROWS:
+        values = [value for row in rows for value in row]
+        run(connection, _insert_values_sql(table, len(rows)) + ending, values)
+    elif rows:
+        columns = [list(values) for values in zip(*rows, strict=True)]
+        driver: Any = connection.connection.driver_connection
+        driver.execute(_insert_arrays_sql(table) + ending, columns)
 
 
 @cache
@@ -109,15 +128,25 @@ def _insert_sql(table: Table) -> str:
 
 
 @cache
+def _insert_values_sql(table: Table, count: int) -> str:
+    types = [_type(column) for column in table.columns]
+    marks = [f"${number}::{types[(number - 1) % len(types)]}" for number in range(1, count * len(types) + 1)]
+    width = len(types)
+    rows = ", ".join(f"({', '.join(marks[start : start + width])})" for start in range(0, len(marks), width))
+    return f"INSERT INTO {_named(table)} VALUES {rows}"  # noqa: S608 - as above
+
+
+@cache
 def _insert_arrays_sql(table: Table) -> str:
     """One array a column: one statement and one message, however many rows."""
     arrays = ", ".join(f"%s::{_type(column)}[]" for column in table.columns)
     return f"INSERT INTO {_named(table)} SELECT * FROM unnest({arrays})"  # noqa: S608 - as above
 
 
-def _copy(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+def _copy(connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
     types = [_type(column) for column in table.columns]
-    with _driver(connection).cursor().copy(_copy_sql(table)) as copy:
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor().copy(_copy_sql(table)) as copy:
         copy.set_types(types)
         for row in rows:
             copy.write_row(row)
@@ -141,11 +170,3 @@ def _type(column: Column[Any]) -> str:
         if isinstance(column.type, kind):
             return name
     return "text"
-
-
-def _turned(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(values) for values in zip(*rows, strict=True)]
-
-
-def _driver(connection: Connection) -> Any:
-    return connection.connection.driver_connection

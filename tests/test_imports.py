@@ -30,6 +30,7 @@ GROUND = (
     "location",
     "sqlite",
     "postgresql",
+    "postgresql_quick",
     "transactions",
     "statements",
     "migrating",

@@ -4,7 +4,7 @@ Seal: append `status.stated/1`, sign with every key that the log itself demands 
 signatures, insert the checkpoint. Publish: after the commit, advance the guard. Only then is anything answered.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -160,8 +160,9 @@ class Publisher:
         data = encode(msgspec.to_builtins(stated))
         closing = Draft(KIND_OF[StatusStated], data, (subject,), SEALER, format_moment(at), None)
         start = self.edge.size
-        rows = compose(connection, [*drafts, closing], self._leaf, self._random_bytes, start)
-        store.append_entries(connection, start, rows)
+        rows: list[tuple[bytes, bytes]] = []
+        made = compose(connection, [*drafts, closing], self._leaf, self._random_bytes, start)
+        store.append_entries(connection, start, _kept_in(rows, made), count=len(drafts) + 1)
         edge, full = self.edge.extend([leaf for leaf, _ in rows])
         store.append_tiles(connection, full)
         note = self._sign(self.keyring(connection), edge)
@@ -275,6 +276,15 @@ class Publisher:
         note = sign_note(checkpoint.format(), *signers)
         keyring.open(note)  # a signature that nobody can verify must not leave the house
         return note
+
+
+def _kept_in(
+    rows: list[tuple[bytes, bytes]], made: Iterator[tuple[bytes, bytes]]
+) -> Iterator[tuple[bytes, bytes]]:
+    """What is made, kept as it goes by."""
+    for row in made:
+        rows.append(row)
+        yield row
 
 
 def _continues(connection: Connection, guarded: Guarded) -> bool:

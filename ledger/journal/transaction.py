@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, bindparam, select
 
-from ledger.database import NotText
+from ledger.database import NotText, Prepared
 from ledger.errors import LedgerError, Refused
 from ledger.files import FileRef
 from ledger.free_text import refuse_personal_data
@@ -40,6 +40,8 @@ NUL = b"\\u0000"  # as canonical JSON writes it
 _HEADS = select(subject_heads.c.subject, subject_heads.c.last).where(
     subject_heads.c.subject.in_(bindparam("subjects", expanding=True))
 )
+_HEAD = Prepared(select(subject_heads.c.last).where(subject_heads.c.subject == bindparam("subject")))
+FEW_SUBJECTS = 3
 _MAP = select(status_map.c.version, status_map.c.root, status_map.c.leaves)
 
 
@@ -216,12 +218,18 @@ def compose(
     previous: bytes,
     random_bytes: Callable[[int], bytes],
     start: int,
-) -> list[tuple[bytes, bytes]]:
-    """The (leaf, body) of each draft, chained from the leaf `previous`, the first one at index `start`."""
+) -> Iterator[tuple[bytes, bytes]]:
+    """The (leaf, body) of each draft, chained from the leaf `previous`, the first one at index `start`.
+
+    Reads at once; makes them as they are asked for, so that a server can take in the first meanwhile.
+    """
     heads = _read_heads(connection, {subject for draft in drafts for subject in draft.subjects})
-    salts = random_bytes(16 * len(drafts))
-    rows = []
-    prev = previous or NO_PREVIOUS
+    return _compose(drafts, heads, previous or NO_PREVIOUS, random_bytes(16 * len(drafts)), start)
+
+
+def _compose(
+    drafts: Sequence[Draft], heads: dict[str, int], prev: bytes, salts: bytes, start: int
+) -> Iterator[tuple[bytes, bytes]]:
     for offset, draft in enumerate(drafts):
         body = format_entry(
             actor=draft.actor,
@@ -236,13 +244,15 @@ def compose(
         for subject in draft.subjects:
             heads[subject] = start + offset
         prev = leaf_hash(body)
-        rows.append((prev, body))
-    return rows
+        yield prev, body
 
 
 def _read_heads(connection: Connection, subjects: set[str]) -> dict[str, int]:
     heads: dict[str, int] = {}
     wanted = sorted(subjects)
+    if len(wanted) <= FEW_SUBJECTS:  # of one command: a look-up each costs less than a list of them
+        found = [_HEAD.fetch(connection, subject=subject) for subject in wanted]
+        return {subject: rows[0][0] for subject, rows in zip(wanted, found, strict=True) if rows}
     for start in range(0, len(wanted), 500):
         for subject, last in connection.execute(_HEADS, {"subjects": wanted[start : start + 500]}):
             heads[subject] = last

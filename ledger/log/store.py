@@ -8,7 +8,7 @@ A partial tile is computed: at level 0 from the leaves of its entries, above fro
 below. `root` stands in a column before `hashes` so that reading it does not read the tile.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from sqlalchemy import (
     Column,
@@ -97,9 +97,12 @@ class NoSuchTile(LookupError):
     """The tree has no such tile, or not that wide."""
 
 
-def append_entries(connection: Connection, start: int, rows: Sequence[tuple[bytes, bytes]]) -> None:
-    """Insert (leaf, body) pairs from position `start` on."""
-    insert_rows(connection, entries, [(start + i, leaf, body) for i, (leaf, body) in enumerate(rows)])
+def append_entries(
+    connection: Connection, start: int, rows: Iterable[tuple[bytes, bytes]], *, count: int | None = None
+) -> None:
+    """Insert (leaf, body) pairs from position `start` on; with their `count` they may be made on the way."""
+    placed = ((start + i, leaf, body) for i, (leaf, body) in enumerate(rows))
+    insert_rows(connection, entries, placed, count=count)
 
 
 def append_tiles(connection: Connection, full: Sequence[FullTile]) -> None:
