@@ -89,7 +89,8 @@ def _verify(
 
 def _verify_folder(source: Path, verifier: Verifier) -> dict[str, object]:
     checkpoint, way = verify_log(source, verifier)
-    message = f"Proven: these are all {checkpoint.size} entries of {checkpoint.origin} as it signed them{_by_way_of(way)}."
+    all_of_them = f"these are all {checkpoint.size} entries of {checkpoint.origin}"
+    message = f"Proven: {all_of_them} as it signed them{_by_way_of(way)}."
     return _said("proven", message, checkpoint, way)
 
 

@@ -87,7 +87,10 @@ class SettingsConflict(LedgerError):
 class LedgerElsewhere(LedgerError):
     """The ledger of this folder was moved to PostgreSQL, and the address is not set."""
 
-    message = "The ledger of {path} was moved to PostgreSQL. Set LOTPROOF_DATABASE_URL to the address that it was moved to."
+    message = (
+        "The ledger of {path} was moved to PostgreSQL. "
+        "Set LOTPROOF_DATABASE_URL to the address that it was moved to."
+    )
 
 
 class SettingsUnreadable(LedgerError):

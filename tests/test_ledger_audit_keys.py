@@ -40,7 +40,7 @@ def rotated(tmp_path_factory: pytest.TempPathFactory) -> Rotated:
     folder = tmp_path_factory.mktemp("rotated") / "var"
     world = World.begin(folder)
     old = world.ledger.keys.signer
-    sizes = []
+    sizes: list[int] = []
     for step in (lambda: None, _rotate(world), _retire(world)):
         step()
         world.material(f"M{len(sizes)}")

@@ -43,7 +43,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "status_map",
-        sa.Column("only", sa.Integer, sa.CheckConstraint('"only" = 1'), primary_key=True, autoincrement=False),
+        sa.Column(
+            "only", sa.Integer, sa.CheckConstraint('"only" = 1'), primary_key=True, autoincrement=False
+        ),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("root", sa.String(64), nullable=False),
         sa.Column("leaves", sa.Integer, nullable=False),

@@ -103,7 +103,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "sellers",
-        sa.Column("only", sa.Integer, sa.CheckConstraint('"only" = 1'), primary_key=True, autoincrement=False),
+        sa.Column(
+            "only", sa.Integer, sa.CheckConstraint('"only" = 1'), primary_key=True, autoincrement=False
+        ),
         sa.Column("id", sa.String(16), nullable=False),
         sa.Column("brand", sa.String, nullable=False),
         sa.Column("company", sa.String, nullable=False),
