@@ -15,6 +15,8 @@ from ledger.postgresql import POOL_KEPT, POOL_MORE, Postgresql
 from ledger.sqlite import Sqlite
 
 _KINDS: dict[str, Sqlite | Postgresql] = {"sqlite": Sqlite(), "postgresql": Postgresql()}
+_LEFT_OPEN = "savepoint_left_open"
+_SAVEPOINT_AFTER_ONE = "RELEASE command; SAVEPOINT command"
 
 
 class DatabaseUnreachable(LedgerError):
@@ -118,18 +120,23 @@ class Snapshot:
 def savepoint(connection: Connection) -> Iterator[None]:
     """A part of a transaction that is undone alone if the block raises.
 
-    Raises TransactionLost where the database undid the whole: what followed would commit bit by bit.
+    Raises TransactionLost where the database undid the whole: what followed would commit bit by bit. Not to be nested.
     """
-    _say(connection, "SAVEPOINT command")
+    _say(connection, _SAVEPOINT_AFTER_ONE if connection.info.pop(_LEFT_OPEN, False) else "SAVEPOINT command")
     try:
         yield
     except BaseException as error:
+        connection.info.pop(_LEFT_OPEN, None)
         if not _is_begun(connection):
             raise TransactionLost(str(error)) from error
         _say(connection, "ROLLBACK TO command")
         _say(connection, "RELEASE command")
         raise
-    _say(connection, "RELEASE command")
+    # A savepoint that went well is released with the next one, or by COMMIT: one message less to a server.
+    if is_postgresql(connection):
+        connection.info[_LEFT_OPEN] = True
+    else:
+        _say(connection, "RELEASE command")
 
 
 @contextmanager
@@ -160,6 +167,7 @@ def _begin(engine: Engine, *, writes: bool) -> Connection:
 def _try_to_begin(connection: Connection, *, writes: bool) -> bool:
     """Begin, or drop the connection and give False where the server hung up since it was last used."""
     kind, driver = _kind(connection), _driver(connection)
+    connection.info.pop(_LEFT_OPEN, None)  # of the transaction before
     try:
         if writes:
             connection.info["locked_at"] = kind.begin_writing(driver)

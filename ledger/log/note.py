@@ -18,6 +18,7 @@ import binascii
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from secrets import token_bytes
 
@@ -182,6 +183,7 @@ def open_note(note: str, verifiers: Iterable[Verifier]) -> OpenedNote:
     return OpenedNote(text, tuple(verified), tuple(ignored))
 
 
+@lru_cache(maxsize=64)  # a writer looks at the same few notes again and again
 def split_note(note: str) -> tuple[str, tuple[Signature, ...]]:
     """The text and the signatures of `note`, nothing of it verified; raises MalformedNote."""
     text, blank, lines = note.rpartition("\n\n")
