@@ -160,8 +160,10 @@ def settle(keys: Keys, current: Sequence[Verifier]) -> None:
                 _copy(keys.folder, LOG_KEY, PREVIOUS_KEY)
             (keys.folder / NEXT_KEY).rename(keys.folder / LOG_KEY)
             sync_folder(keys.folder)
-        previous = keys.log_keys().get(PREVIOUS_KEY)
-        if previous is not None and previous.verifier not in current[:-1]:
+        found = {name: signer.verifier for name, signer in keys.log_keys().items()}
+        # Beside an older database these keys may be newer than its log, which then demands the one called previous.
+        is_named = found.get(LOG_KEY) == current[-1]
+        if is_named and PREVIOUS_KEY in found and found[PREVIOUS_KEY] not in current[:-1]:
             remove_file(keys.folder / PREVIOUS_KEY)
 
 

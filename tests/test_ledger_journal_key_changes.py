@@ -236,6 +236,15 @@ def test_a_crash_before_the_old_file_is_removed_leaves_it_unused(world: World) -
     assert names(world) == ["log.pem"]
 
 
+def test_beside_an_older_log_no_key_that_it_demands_is_destroyed(world: World) -> None:
+    # A database from before the rotation came back, and the keys did not: what is called previous must sign alone.
+    first = keyring_of(world)
+    rotated(world)
+    settle(world.ledger.keys, first.current)
+    assert names(world) == ["log.pem", "log.previous.pem"]
+    assert first.newest.verifier in {one.verifier for one in world.ledger.keys.signers()}
+
+
 def test_settling_twice_changes_nothing(world: World) -> None:
     rotated(world)
     before = {path.name: path.read_bytes() for path in world.ledger.settings.keys.iterdir()}
