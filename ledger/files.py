@@ -96,10 +96,10 @@ class Files:
         return file
 
     def names(self) -> Iterator[str]:
-        """The SHA-256 of every file, in order; temporary and foreign files are passed over."""
-        for folder in sorted(self.folder.glob("[0-9a-f][0-9a-f]")):
+        """The SHA-256 of every file, in order; temporary and foreign files, and what is no file, are passed over."""
+        for folder in filter(Path.is_dir, sorted(self.folder.glob("[0-9a-f][0-9a-f]"))):
             for file in sorted(folder.iterdir()):
-                if _SHA256.fullmatch(folder.name + file.name):
+                if _SHA256.fullmatch(folder.name + file.name) and file.is_file():
                     yield folder.name + file.name
 
     def sweep(self, *, older_than: datetime) -> int:

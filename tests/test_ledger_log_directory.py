@@ -1,5 +1,6 @@
 """The exported log: whole from its files alone, and worthless after any change."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -97,6 +98,30 @@ def test_a_missing_or_lengthened_file_is_named(ledger: Ledger, exported: Path) -
         with pytest.raises(FileDiffers, match=name.partition(".p")[0]):
             verify_directory(exported, key(ledger))
         file.write_bytes(whole)
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "checkpoints", "tile/0/000", "tile/entries/000"])
+def test_a_pipe_a_device_or_a_file_without_end_in_a_file_s_place_is_refused(
+    ledger: Ledger, exported: Path, name: str
+) -> None:
+    file = exported / name
+    content = file.read_bytes()
+    if name != "checkpoints":  # of which only the part up to the last checkpoint is read
+        with file.open("r+b") as opened:
+            opened.truncate(2**40)
+        with pytest.raises(FileDiffers, match=f"{name} has more than"):
+            verify_directory(exported, key(ledger))
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(FileDiffers, match=f"{name} is no file"):
+        verify_directory(exported, key(ledger))
+    file.unlink()
+    file.symlink_to("/dev/zero")
+    with pytest.raises(FileDiffers, match=f"{name} is no file"):
+        verify_directory(exported, key(ledger))
+    file.unlink()
+    file.write_bytes(content)
+    assert verify_directory(exported, key(ledger)).size == 300
 
 
 def test_an_export_under_another_key_is_refused(ledger: Ledger, exported: Path) -> None:

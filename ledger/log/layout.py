@@ -11,9 +11,13 @@
 brought up to date, or was cut short.
 """
 
+import os
+import stat
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from ledger.errors import LedgerError
 from ledger.log.checkpoint import Checkpoint
@@ -25,6 +29,8 @@ CHECKPOINT, CHECKPOINTS, VKEY, TILES = "checkpoint", "checkpoints", "vkey", "til
 ENTRIES, FILES = "tile/entries", "files"
 OURS = {CHECKPOINT, CHECKPOINTS, VKEY, TILES, FILES}
 LENGTH_BYTES = 2
+MOST_NOTE_BYTES = 2 ** (8 * LENGTH_BYTES) - 1
+MOST_FRAME_BYTES = LENGTH_BYTES + MOST_NOTE_BYTES  # of an entry too
 
 Progress = Callable[[int, int], None]
 """Told how many entries are done, of how many."""
@@ -57,7 +63,7 @@ class Directory:
 
     def note(self) -> str:
         """The signed checkpoint, not verified. Raises FileDiffers."""
-        return _text(self._read(CHECKPOINT), CHECKPOINT)
+        return _text(self._read(CHECKPOINT, MOST_NOTE_BYTES), CHECKPOINT)
 
     def notes(self, start: int = 0, end: int | None = None) -> Iterator[StoredNote]:
         """The notes in `checkpoints` from byte `start` on, to before byte `end` or the note of `checkpoint`.
@@ -80,7 +86,7 @@ class Directory:
         """The hashes of `tile`, from the full tile where the partial one is gone. Raises FileDiffers."""
         full = Tile(tile.level, tile.number, TILE_WIDTH)
         stored = tile if (self.folder / TILES / path(tile)).is_file() else full
-        content = self._read(f"{TILES}/{path(stored)}")
+        content = self._read(f"{TILES}/{path(stored)}", stored.width * HASH_BYTES)
         if len(content) != stored.width * HASH_BYTES:
             raise FileDiffers(file=f"{TILES}/{path(stored)}", problem=f"has {len(content)} bytes")
         return content[: tile.width * HASH_BYTES]
@@ -91,30 +97,42 @@ class Directory:
         full = f"{ENTRIES}/{entries_path(number, TILE_WIDTH)}"
         try:
             if (self.folder / partial).is_file():
-                return parse_bundle(self._read(partial), width)
-            return parse_bundle(self._read(full), TILE_WIDTH)[:width]
+                return parse_bundle(self._read(partial, width * MOST_FRAME_BYTES), width)
+            return parse_bundle(self._read(full, TILE_WIDTH * MOST_FRAME_BYTES), TILE_WIDTH)[:width]
         except MalformedBundle as error:
             raise FileDiffers(file=partial, problem=f"is no bundle of {width} entries: {error}") from error
 
     def _framed(self, start: int, end: int | None) -> Iterator[StoredNote]:
         """Every note behind its length; a last one that is cut off ends them, as an export cut short leaves it."""
-        try:
-            with (self.folder / CHECKPOINTS).open("rb") as file:
-                place = file.seek(start)
-                while end is None or place < end:
-                    length = file.read(LENGTH_BYTES)
-                    content = file.read(int.from_bytes(length, "big"))
-                    if len(length) < LENGTH_BYTES or len(content) < int.from_bytes(length, "big"):
-                        return
-                    place += LENGTH_BYTES + len(content)
-                    note = _text(content, CHECKPOINTS)
-                    yield StoredNote(_size_of(note), note, place)
-        except OSError as error:
-            raise FileDiffers(file=CHECKPOINTS, problem=f"cannot be read ({error.strerror})") from error
+        with self._open(CHECKPOINTS) as file:
+            place = file.seek(start)
+            while end is None or place < end:
+                length = file.read(LENGTH_BYTES)
+                content = file.read(int.from_bytes(length, "big"))
+                if len(length) < LENGTH_BYTES or len(content) < int.from_bytes(length, "big"):
+                    return
+                place += LENGTH_BYTES + len(content)
+                note = _text(content, CHECKPOINTS)
+                yield StoredNote(_size_of(note), note, place)
 
-    def _read(self, name: str) -> bytes:
+    def _read(self, name: str, most: int) -> bytes:
+        """The file's bytes, of which there can be `most`: whoever made the export may have put anything there."""
+        with self._open(name) as file:
+            content = file.read(most + 1)
+        if len(content) > most:
+            raise FileDiffers(file=name, problem=f"has more than {most} bytes")
+        return content
+
+    @contextmanager
+    def _open(self, name: str) -> Iterator[BinaryIO]:
+        """A file of the export, and nothing that one could wait for or read without end. Raises FileDiffers."""
         try:
-            return (self.folder / name).read_bytes()
+            # A pipe's opening would wait for a writer; a file's never waits.
+            descriptor = os.open(self.folder / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            with os.fdopen(descriptor, "rb") as file:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise FileDiffers(file=name, problem="is no file")
+                yield file
         except OSError as error:
             raise FileDiffers(file=name, problem=f"cannot be read ({error.strerror})") from error
 
