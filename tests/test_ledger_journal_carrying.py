@@ -12,6 +12,8 @@ from ledger.database import connect, migrate, reading
 from ledger.errors import LedgerError
 from ledger.files import FileMissing, Files
 from ledger.journal.carrying import AnotherLog, HistoryRewritten, OlderThanHere, carry_in, verify_log
+from ledger.journal.journal import By
+from ledger.journal.key_changes import rotate_key
 from ledger.journal.projections import RebuildNeeded, rebuild, refuse_outdated
 from ledger.journal.registry import NOUNS
 from ledger.log import store
@@ -19,7 +21,7 @@ from ledger.log.checkpoint import open_checkpoint
 from ledger.log.directory import export
 from ledger.log.layout import CHECKPOINTS, Directory, FileDiffers, frame_note
 from ledger.log.note import Signer, UntrustedNote, Verifier
-from tests.world import Rows, World, rows_of
+from tests.world import ADA, Rows, World, rows_of
 
 
 def tell(world: World, count: int, prefix: str = "P") -> None:
@@ -225,6 +227,27 @@ def test_a_second_history_is_refused_and_both_checkpoints_are_told(
         assert ours.size == theirs.size  # which needs no further proof
         assert ours.root != theirs.root
     assert log_rows(empty) == before
+
+
+@pytest.mark.files
+def test_a_second_history_that_begins_with_another_key_is_one_too(
+    world: World, tmp_path: Path, empty: Engine
+) -> None:
+    tell(world, 2)
+    fork = world.size()
+    with closing(branch(world, tmp_path / "branch")) as other:
+        tell(world, 3, "A")
+        carry(world, export_to(world, tmp_path / "log"), empty)
+        rotate_key(other.ledger, "It was stolen.", By(ADA), compromised=True)
+        tell(other, 3, "B")
+        folder = export_to(other, tmp_path / "other")
+        with pytest.raises(HistoryRewritten, match=f"entry {fork} "):
+            carry(world, folder, empty)
+        # One that does not hold together shows nothing, whatever it claims of its keys.
+        file = next((folder / "tile/entries").rglob("000.p/*"))
+        file.write_bytes(file.read_bytes().replace(b"B1", b"C1", 1))
+        with pytest.raises(FileDiffers):
+            carry(world, folder, empty)
 
 
 def test_a_second_history_is_told_from_a_bad_copy(world: World, tmp_path: Path, empty: Engine) -> None:

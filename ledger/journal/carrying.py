@@ -209,7 +209,7 @@ class _Carrying:
         try:
             place = self._insert_all(wanted.size, self._compare_notes(), progress)
         except FileDiffers as error:
-            raise self._explained(wanted.size, error) from error
+            raise self._explained(wanted.size, error, verifier) from error
         if wanted.size < self.kept:
             raise OlderThanHere(folder=self.directory.folder, theirs=wanted.size, ours=self.kept)
         assert place.keyring is not None
@@ -258,7 +258,7 @@ class _Carrying:
         notes = [(stored.size, stored.note) for step in steps for stored in step.notes]
         insert_rows(self.connection, store.checkpoints, notes)
 
-    def _explained(self, size: int, error: FileDiffers) -> LedgerError:
+    def _explained(self, size: int, error: FileDiffers, verifier: Verifier) -> LedgerError:
         """`error`, or what it comes from: that the export tells another history than stands here."""
         index = self._first_difference(size)
         if index is None:
@@ -266,13 +266,29 @@ class _Carrying:
         if index == 0:
             return AnotherLog(folder=self.directory.folder)
         ours, theirs = self._evidence(index)
+        if not self._is_signed(theirs, verifier):
+            return error  # whoever made this export could not sign it: a bad copy, and no second history
+        return HistoryRewritten(folder=self.directory.folder, index=index, ours=ours, theirs=theirs)
+
+    def _is_signed(self, note: str, verifier: Verifier) -> bool:
+        """Whether keys that stand here signed it, or such as the export itself leads to from the key that is trusted.
+
+        A second history may begin with a change of the log's keys: then it shows by the whole of it alone.
+        """
         try:
             keyring = _keyring_here(self.connection)
             assert keyring is not None
-            keyring.open(theirs)
+            keyring.open(note)
         except LedgerError:
-            return error  # whoever made this export could not sign it: a bad copy, and no second history
-        return HistoryRewritten(folder=self.directory.folder, index=index, ours=ours, theirs=theirs)
+            return self._is_history(verifier)
+        return True
+
+    def _is_history(self, verifier: Verifier) -> bool:
+        try:
+            verify_log(self.directory.folder, verifier)
+        except LedgerError:
+            return False
+        return True
 
     def _evidence(self, index: int) -> tuple[str | None, str]:
         """Checkpoints of two histories that part at `index`: of one size where there are such, else the newest."""
