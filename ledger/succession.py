@@ -8,6 +8,7 @@ on where it was.
 """
 
 import secrets
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
@@ -15,7 +16,6 @@ from sqlalchemy import Connection
 
 from ledger.database import reading
 from ledger.durable import make_private_folder
-from ledger.errors import LedgerError
 from ledger.journal.clock import Clock
 from ledger.journal.journal import By, Receipt
 from ledger.journal.key_changes import succeed_log
@@ -25,11 +25,12 @@ from ledger.key_files import KEY_BYTES, locked, read_plain, replace_file, sealed
 from ledger.keys import LINKS_KEY, LOG_KEY, MASTER_KEY, UNITS_KEY
 from ledger.log import store
 from ledger.log.checkpoint import Checkpoint
+from ledger.log.compare import compare, parse_kept
 from ledger.log.directory import NothingPublished
 from ledger.log.guard import FreshGuard, Guard, GuardDamaged, GuardMissing
 from ledger.log.keyring import Keyring
-from ledger.log.note import Signer, split_note
-from ledger.resume import OPERATOR, demand_whole
+from ledger.log.note import Signer, UntrustedNote, open_note, split_note
+from ledger.resume import OPERATOR, EntriesDiffer, demand_whole
 from ledger.settings import Settings
 
 
@@ -49,8 +50,8 @@ def succeed(
     statement bears the new signature alone.
 
     `last_known` is a signed checkpoint of the old origin that somebody kept; the guard's own counts too where it is
-    this log's, and the larger one is recorded. Raises NotWhole, InvalidOrigin, KeyChangeRefused, and what opening
-    the note raises; then nothing has changed.
+    this log's, and the larger one is recorded. Raises NotWhole, InvalidOrigin, KeyChangeRefused, EntriesDiffer where
+    one of the two contradicts the entries that are left, and what opening the note raises; then nothing has changed.
     """
     settings.check_origin(origin)
     if keys_are_lost:
@@ -59,7 +60,8 @@ def succeed(
     with closing(open_ledger(settings, **how)) as ledger:
         demand_whole(ledger)
         with reading(ledger.engine) as connection:
-            guard, known = _guard_for(connection, settings), _largest(connection, settings, last_known)
+            guard = _guard_for(connection, settings)
+            known = _largest(connection, settings, last_known, own=ledger.keys.signers(), origin=origin)
     with closing(open_ledger(settings, guard=guard, **how)) as ledger:
         receipt = succeed_log(ledger, origin=origin, reason=reason, by=By(OPERATOR), last_known_note=known)
         if receipt is None:
@@ -101,23 +103,48 @@ def _guard_for(connection: Connection, settings: Settings) -> Guard:
     return guard if fits else FreshGuard(settings.guard, newest)
 
 
-def _largest(connection: Connection, settings: Settings, last_known: str | None) -> str | None:
-    """The checkpoint of the most entries that is known of the log so far: that of the guard, or the one kept."""
-    keyring = read_keyring(connection)
+def _largest(
+    connection: Connection, settings: Settings, last_known: str | None, *, own: Sequence[Signer], origin: str
+) -> str | None:
+    """The checkpoint of the most entries that is known of the log so far: that of the guard, or the one kept.
+
+    None where the succession to `origin` is on record. Raises EntriesDiffer, and what opening `last_known` raises.
+    """
+    keyring, newest = read_keyring(connection), store.newest_checkpoint(connection)
     assert keyring is not None
-    known = [note for note in (_guards_own(settings, keyring), last_known) if note is not None]
+    assert newest is not None
+    if keyring.newest.verifier.name == origin and len(keyring.keys) > 1:
+        return None
     if last_known is not None:
-        keyring.open(last_known)
-    return max(known, key=_size_of, default=None)
+        _demand_signed(last_known, keyring, newest, own)
+    known = {"The guard": _guards_own(settings, keyring), "The checkpoint that was kept": last_known}
+    for source, note in known.items():
+        if note is not None and compare(connection, parse_kept(note), newest).verdict == "rewritten":
+            raise EntriesDiffer(source=source, published=_size_of(note))
+    return max((note for note in known.values() if note is not None), key=_size_of, default=None)
+
+
+def _demand_signed(note: str, keyring: Keyring, newest: Checkpoint, own: Sequence[Signer]) -> None:
+    """Raise UntrustedNote unless keys of this log signed it: an older database knows none that came after it."""
+    try:
+        keyring.open(note)
+    except UntrustedNote:
+        if _size_of(note) <= newest.size:
+            raise
+        open_note(note, [one.verifier for one in own])
 
 
 def _guards_own(settings: Settings, keyring: Keyring) -> str | None:
-    """What the guard holds, if it can be read and this log signed it."""
+    """What the guard holds, if it can be read and is of this log.
+
+    By whom it is signed is not asked: where the key was changed after what is left was written, nobody here may know
+    that key any more, and a loss that the guard knows of must never go on record as none.
+    """
     try:
         note = Guard(settings.guard).read().note
-        if note is not None:
-            keyring.open(note)
-    except LedgerError:
+    except (GuardMissing, GuardDamaged):
+        return None
+    if note is None or Checkpoint.parse(split_note(note)[0]).origin != keyring.newest.verifier.name:
         return None
     return note
 

@@ -12,16 +12,18 @@ from click.testing import CliRunner, Result
 
 from ledger.cli_compare import compare_checkpoint
 from ledger.errors import LedgerError
+from ledger.journal.journal import By
+from ledger.journal.key_changes import retire_key, rotate_key
 from ledger.journal.key_events import LogSucceeded
 from ledger.journal.opening import open_ledger
 from ledger.keys import KeyMissing
 from ledger.log.note import UntrustedNote
-from ledger.resume import EntriesMissing, resume
+from ledger.resume import EntriesDiffer, EntriesMissing, resume
 from ledger.settings import InvalidOrigin, Settings
 from ledger.succession import succeed
 from ledger.trace.bill_of_materials import RegisterMaterial
 from tests.tampering import audited
-from tests.world import World
+from tests.world import ADA, World
 
 pytestmark = pytest.mark.files  # the folder is looked at from outside, as files
 
@@ -104,6 +106,74 @@ def test_with_the_guard_gone_too_the_checkpoint_that_was_kept_is_named(lost: tup
     world.ledger.guard.path.unlink()
     assert succeeded(world, last_known=late).last.size == int(late.split("\n")[1])
     assert audited(world.ledger.settings.data, derived=True).findings == ()
+
+
+@pytest.fixture
+def rotated(world: World) -> Iterator[tuple[World, str]]:
+    """A world whose database is of before a change of keys, beside the guard and keys of after it; the last note."""
+    world.ledger.settings.init()
+    world.do(FILM)
+    world.ledger.close()
+    data = world.ledger.settings.data
+    older = shutil.copy(data / "lotproof.db", data.parent / "older.db")
+    world.reopen()
+    rotate_key(world.ledger, "A year has passed.", By(ADA))
+    world.ledger.close()
+    shutil.copytree(data / "keys", data.parent / "keys-in-the-overlap")
+    world.reopen()
+    retire_key(world.ledger, "The overlap is over.", By(ADA))
+    late = world.standing().note
+    world.ledger.close()
+    for suffix in ("-wal", "-shm"):
+        Path(f"{data}/lotproof.db{suffix}").unlink(missing_ok=True)
+    shutil.copy(older, data / "lotproof.db")
+    yield world, late
+    world.close()
+
+
+def test_what_is_lost_is_said_also_where_only_a_later_key_signed_it(rotated: tuple[World, str]) -> None:
+    world, late = rotated
+    event = succeeded(world)
+    assert event.kept < event.last.size == int(late.split("\n")[1])
+    assert event.statement.count("\n— ") == 1  # the old key was destroyed when it was retired
+    assert audited(world.ledger.settings.data, derived=True).findings == ()
+
+
+def test_a_kept_checkpoint_counts_by_a_key_of_the_folder_that_the_database_does_not_know(
+    rotated: tuple[World, str],
+) -> None:
+    world, late = rotated
+    world.ledger.guard.path.unlink()
+    assert succeeded(world, last_known=late).last.size == int(late.split("\n")[1])
+
+
+def test_the_old_key_vouches_for_the_new_one_wherever_in_the_folder_it_lies(
+    rotated: tuple[World, str],
+) -> None:
+    world, _late = rotated
+    data = world.ledger.settings.data
+    shutil.rmtree(data / "keys")
+    shutil.copytree(data.parent / "keys-in-the-overlap", data / "keys")
+    assert succeeded(world).statement.count("\n— ") == 2
+
+
+def test_entries_that_contradict_the_guard_are_not_gone_on_with(world: World, tmp_path: Path) -> None:
+    world.do(FILM)
+    world.ledger.close()
+    data = world.ledger.settings.data
+    other = World.begin_as(data, tmp_path / "other")
+    other.do(CELL)
+    guard = other.ledger.settings.guard
+    other.close()
+    world.reopen()
+    world.do(FOIL)
+    world.do(CELL)
+    size = world.size()
+    world.ledger.close()
+    shutil.copy(guard, data / "guard")
+    with pytest.raises(EntriesDiffer):
+        succeeded(world)
+    assert audited(data).size == size
 
 
 def test_a_checkpoint_of_somebody_else_is_not_named(lost: tuple[World, str, str], tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from ledger.journal.key_events import (
     read_keyring,
 )
 from ledger.journal.opening import Ledger
+from ledger.journal.publish import checkpoint_of
 from ledger.journal.registry import Event, Request, command
 from ledger.journal.transaction import Tx
 from ledger.keys import NEXT_KEY, make_next, settle
@@ -161,9 +162,10 @@ def succeed_log(
     """Go on in the same tree under a new origin and a new key; None where that is recorded already.
 
     `last_known_note` is the last checkpoint known of the old log, which may be of more entries than the database
-    has; without one the database's own. Where the old keys are lost the statement bears the new signature alone.
+    has, and signed by a key that it does not know yet: the caller looks at its signature. Without one the database's
+    own. Where the old keys are lost the statement bears the new signature alone.
     The guard must let the ledger write: open it with one that was begun afresh (`guard.FreshGuard`), and put
-    the new origin into the settings afterwards. Raises what opening the note raises, and KeyChangeRefused.
+    the new origin into the settings afterwards. Raises KeyChangeRefused.
     """
     keyring = _keyring(ledger)
     if keyring.newest.verifier.name == origin and len(keyring.keys) > 1:
@@ -173,7 +175,7 @@ def succeed_log(
         kept, newest = store.size(connection), store.newest_note(connection)
     note = last_known_note or newest
     assert note is not None  # a ledger is never without its first checkpoint
-    last = keyring.open(note)
+    last = checkpoint_of(note)
     settle(ledger.keys, keyring.current)
     new = make_next(ledger.keys, origin)
     ledger.journal.publisher.accept(keyring.current)
