@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import Table
+from sqlalchemy import Engine, Table
 
 from ledger.audit.derived import audit_derived
 from ledger.backup import FILES, LOG, SETTINGS, STATE_DB, VAULT_DB, copy_private, newest_of
@@ -26,12 +26,13 @@ from ledger.errors import LedgerError, Refused
 from ledger.files import CHUNK_BYTES, Files
 from ledger.generations import sync_tree
 from ledger.installing import make_databases
-from ledger.journal.carrying import carry_in
+from ledger.journal.carrying import Carried, carry_in
 from ledger.keys import LOG_KEY, Keys
 from ledger.location import Location
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.guard import Guard
 from ledger.log.layout import Progress, no_progress
+from ledger.log.note import UntrustedNote, Verifier
 from ledger.recall.erasing import erase_recorded, vault_problems
 from ledger.settings import Settings
 from ledger.vault import open_vault
@@ -51,6 +52,16 @@ class NotInBackup(LedgerError):
     """A part of the backup is not where it was said to be."""
 
     message = "{folder} holds no {what}. {advice}"
+
+
+class KeysOfAnotherTime(Refused):
+    """None of the keys at hand is one that the log in the backup knows."""
+
+    message = (
+        "No key in {folder} signed this backup ({reason}). If they are of this log and newer than the backup, give the "
+        "key of its time, from somebody you trust: --key VKEY. Its private half is gone: what is restored goes on with "
+        "lotproof log succeed."
+    )
 
 
 class BackupNotWhole(Refused):
@@ -77,12 +88,13 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the parts of a backup are."""
+    """Where the parts of a backup are. `key` is one of the log's that is trusted, where the folder's are newer."""
 
     folder: Path
     keys: Path
     vault: Path | None = None
     guard: Path | None = None
+    key: Verifier | None = None
 
 
 def restore(
@@ -94,7 +106,8 @@ def restore(
 ) -> Restored:
     """Restore into `settings.data`, which must be empty or not there.
 
-    Raises PlaceTaken, NotInBackup, BackupNotWhole, NotEmpty, and what reading keys, log and vault raises.
+    Raises PlaceTaken, NotInBackup, KeysOfAnotherTime, BackupNotWhole, NotEmpty, and what reading keys, log and vault
+    raises.
     """
     target = settings.data
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -103,10 +116,10 @@ def restore(
     staged = _settings(sources, settings, staging)
     keys = _copy_keys(sources, staged)
     files = _copy_files(sources.folder / FILES, Files(staged.files))
-    checkpoint = _carry(sources.folder / LOG, staged, keys, progress)
+    checkpoint, verifier = _carry(sources, staged, keys, progress)
     rows = _copy_vault(sources, staged, state_tables)
     lost = _place_guard(sources.guard, staged, checkpoint)
-    erased, missing = _settle(staged, keys)
+    erased, missing = _settle(staged, keys, verifier)
     sync_tree(staging)
     if target.exists():
         target.rmdir()
@@ -163,8 +176,9 @@ def _copy_files(source: Path, target: Files) -> int:
     return count
 
 
-def _carry(folder: Path, staged: Settings, keys: Keys, progress: Progress) -> Checkpoint:
-    """The log into its tables, and what is derived from it, all verified."""
+def _carry(sources: Sources, staged: Settings, keys: Keys, progress: Progress) -> tuple[Checkpoint, Verifier]:
+    """The log into its tables, and what is derived from it, all verified; gives the key that it was trusted by."""
+    folder = sources.folder / LOG
     if not folder.is_dir():
         raise NotInBackup(
             folder=folder.parent, what=LOG, advice="Give the folder that lotproof backup wrote."
@@ -172,12 +186,31 @@ def _carry(folder: Path, staged: Settings, keys: Keys, progress: Progress) -> Ch
     make_databases(staged)
     engine = connect(staged.ledger_db)
     try:
-        carried = carry_in(folder, engine, keys.signer.verifier, Files(staged.files).read, progress)
+        verifier, carried = _carry_in(sources, staged, keys, engine, progress)
     finally:
         engine.dispose()
     if carried.missing is not None:
         raise carried.missing
-    return carried.checkpoint
+    return carried.checkpoint, verifier
+
+
+def _carry_in(
+    sources: Sources, staged: Settings, keys: Keys, engine: Engine, progress: Progress
+) -> tuple[Verifier, Carried]:
+    """By the newest key that the log knows. Raises KeysOfAnotherTime.
+
+    Of the keys only the newest copy is kept, and the log may be older: in an overlap the other one signed it.
+    """
+    newest = keys.signer.verifier
+    others = [one.verifier for one in keys.signers() if one.verifier != newest]
+    reason: UntrustedNote | None = None
+    for verifier in [sources.key] if sources.key else [newest, *others]:
+        try:
+            read_file = Files(staged.files).read
+            return verifier, carry_in(sources.folder / LOG, engine, verifier, read_file, progress)
+        except UntrustedNote as error:
+            reason = reason or error
+    raise KeysOfAnotherTime(folder=sources.keys, reason=str(reason).removesuffix(".")) from reason
 
 
 def _copy_vault(sources: Sources, staged: Settings, state_tables: Sequence[Table]) -> int | None:
@@ -222,7 +255,7 @@ def _place_guard(guard: Path | None, staged: Settings, checkpoint: Checkpoint) -
     return (checkpoint.size, guarded.size) if guarded.size > checkpoint.size else None
 
 
-def _settle(staged: Settings, keys: Keys) -> tuple[int, int]:
+def _settle(staged: Settings, keys: Keys, verifier: Verifier) -> tuple[int, int]:
     """Erase in the vault what the log says is erased, and look at everything once more.
 
     Gives how much was erased, and how many values the log names and the vault's copy has not. Raises BackupNotWhole.
@@ -233,8 +266,7 @@ def _settle(staged: Settings, keys: Keys) -> tuple[int, int]:
             erased = erase_recorded(vault, connection)
         with reading(engine) as connection:
             problems = list(vault_problems(vault, connection))
-        files, verifier = Files(staged.files), keys.signer.verifier
-        report = audit_derived(engine, files, None, verifier, units_key=keys.units)
+        report = audit_derived(engine, Files(staged.files), None, verifier, units_key=keys.units)
     finally:
         vault.engine.dispose()
         engine.dispose()

@@ -143,15 +143,28 @@ def _check(folder: Path, vault: Path | None, vkey: str | None, *, as_json: bool)
     help="The guard, where it survived: it knows what was published last.",
 )
 @click.option("--into", type=FOLDER, metavar="FOLDER", help="Where to, instead of LOTPROOF_DATA.")
+@click.option(
+    "--key",
+    "vkey",
+    metavar="VKEY",
+    help="The log's key at the time of the backup, where the keys at hand are newer than it.",
+)
 @json_option
 def restore_backup(
-    folder: Path, keys: Path, vault: Path | None, guard: Path | None, into: Path | None, as_json: bool
+    folder: Path,
+    keys: Path,
+    vault: Path | None,
+    guard: Path | None,
+    into: Path | None,
+    vkey: str | None,
+    as_json: bool,
 ) -> None:
     """Make an installation of a backup: verified, rebuilt and audited beside, then moved into its place whole."""
     settings = Settings.from_env()
     if into is not None:
         settings = replace(settings, data=into.absolute())
-    sources = Sources(folder=folder, keys=keys, vault=vault, guard=guard)
+    key = Verifier.parse(vkey) if vkey else None
+    sources = Sources(folder=folder, keys=keys, vault=vault, guard=guard, key=key)
     done = restore(sources, settings, state_tables=STATE_TABLES)
     click.echo(to_json(_restored_json(done)) if as_json else _restored_text(done, settings.data))
 

@@ -16,15 +16,17 @@ from ledger.backup_check import check_backup
 from ledger.errors import LedgerError
 from ledger.generations import add_generation, generations, prune
 from ledger.journal.journal import By
+from ledger.journal.key_changes import retire_key, rotate_key
 from ledger.journal.opening import open_ledger
 from ledger.log.compare import parse_kept
 from ledger.log.layout import FileDiffers
 from ledger.recall.claim import named_items
 from ledger.recall.erasing import carry_out_erasure
 from ledger.recall.person import ErasePerson
-from ledger.restore import NotInBackup, PlaceTaken, Restored, Sources, restore
+from ledger.restore import KeysOfAnotherTime, NotInBackup, PlaceTaken, Restored, Sources, restore
 from ledger.resume import resume
 from ledger.state import open_state
+from ledger.succession import succeed
 from ledger.vault import UnknownItem
 from portal.accounts import accounts, add_account
 from portal.cli_backup import STATE_TABLES
@@ -236,6 +238,30 @@ def test_what_was_in_files_is_restored_into_postgresql_and_back(tmp_path: Path, 
 
 
 # --- what is refused
+
+
+def test_a_log_older_than_its_keys_is_restored_by_the_key_that_signed_it(
+    copies: Copies, tmp_path: Path
+) -> None:
+    """Of the keys only the newest copy is kept; the log beside it may be of before a change of keys."""
+    copies.make()
+    ledger = copies.world.ledger
+    old = ledger.keys.signer.verifier
+    rotate_key(ledger, "A year has passed.", By(ADA))
+    shutil.rmtree(copies.at / "keys")
+    shutil.copytree(ledger.settings.keys, copies.at / "keys")
+    copies.restored(tmp_path / "overlap")
+    resume(replace(ledger.settings, data=tmp_path / "overlap"), reason="It burned.", clock=copies.world.clock)
+    retire_key(ledger, "The overlap is over.", By(ADA))
+    shutil.rmtree(copies.at / "keys")
+    shutil.copytree(ledger.settings.keys, copies.at / "keys")
+    with pytest.raises(KeysOfAnotherTime):
+        copies.restored(tmp_path / "later")
+    assert not (tmp_path / "later").exists()
+    settings = replace(ledger.settings, data=tmp_path / "later")
+    restore(replace(copies.sources(), key=old), settings, state_tables=STATE_TABLES)
+    receipt = succeed(settings, origin="lots.example/log-2", reason="It burned.", clock=copies.world.clock)
+    assert receipt is not None
 
 
 def test_nothing_is_restored_over_something(copies: Copies) -> None:
