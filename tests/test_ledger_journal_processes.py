@@ -1,7 +1,6 @@
 """Several processes, each with several threads, writing and reading one ledger at once."""
 
 import base64
-import multiprocessing
 import threading
 import time
 from collections import Counter
@@ -19,17 +18,18 @@ from ledger.journal.clock import SetClock
 from ledger.journal.journal import By, SameKeyOtherRequest
 from ledger.journal.opening import open_ledger
 from ledger.journal.projections import rebuild
-from ledger.journal.registry import NOUNS
+from ledger.journal.registry import NOUNS, Recorded
 from ledger.journal.turnstile import Turnstile
 from ledger.log import store
 from ledger.log.note import open_note
 from ledger.settings import Settings
-from ledger.trace.bill_of_materials import RegisterMaterial, register_material
+from ledger.trace.bill_of_materials import MaterialRegistered, RegisterMaterial, register_material
+from tests.faults import CHILDREN
 from tests.whole_log import assert_whole
 from tests.world import ADA, BEGINNING, BEN, World
 
-PROCESSES, THREADS, WRITES = 4, 3, 12
-CONTEXT = multiprocessing.get_context("spawn")
+PROCESSES, THREADS, WRITES = 4, 8, 6  # writes of each thread, and as many readings
+
 pytestmark = pytest.mark.slow
 
 Written = list[tuple[str, int, str, str]]  # (code, index, at, actor)
@@ -43,28 +43,37 @@ def _write_and_read(settings: Settings, process: int, start: Any, report: "Queue
     shared: list[int] = []
     is_done = threading.Event()
 
+    def send(code: str, by: By) -> Recorded[MaterialRegistered]:
+        one = ledger.journal.write(register_material, RegisterMaterial(code=code, name=code), by).entries[0]
+        assert ledger.guard.read().size > one.index  # never answered before it is published
+        assert read() > one.index  # whoever was answered reads it, whatever others write meanwhile
+        return one
+
     def write(thread: int) -> None:
         for number in range(WRITES):
             code = f"M-{process}-{thread}-{number}"
-            request = RegisterMaterial(code=code, name=code)
-            one = ledger.journal.write(register_material, request, By(ADA, code)).entries[0]
+            one = send(code, By(ADA, code))
             written.append((code, one.index, str(one.at), one.actor))
-        # Every thread of every process sends this one too, under one key: it is recorded once.
-        once = RegisterMaterial(code="ONCE", name="The same from everybody")
-        shared.append(ledger.journal.write(register_material, once, By(BEN, "once")).entries[0].index)
+            # Every thread of every process sends this one too, under one key: it is recorded once.
+            if number == WRITES // 2:
+                shared.append(send("ONCE", By(BEN, "once")).index)
 
-    def read() -> None:
+    def read() -> int:
+        with reading(ledger.engine) as connection:
+            standing = ledger.journal.standing(connection)
+        assert not standing.is_old
+        open_note(standing.note, [ledger.keys.signer.verifier])
+        assert ledger.guard.read().size >= standing.size  # never served before it is published
+        seen.add((standing.size, standing.root))
+        return standing.size
+
+    def read_on() -> None:
         while not is_done.is_set():
-            with reading(ledger.engine) as connection:
-                standing = ledger.journal.standing(connection)
-            assert not standing.is_old
-            open_note(standing.note, [ledger.keys.signer.verifier])
-            assert ledger.guard.read().size >= standing.size  # never served before it is published
-            seen.add((standing.size, standing.root))
+            read()
 
     start.wait(60)
     with ThreadPoolExecutor(THREADS + 1) as pool:
-        reader = pool.submit(read)
+        reader = pool.submit(read_on)
         for writer in [pool.submit(write, thread) for thread in range(THREADS)]:
             writer.result(120)
         is_done.set()
@@ -73,11 +82,11 @@ def _write_and_read(settings: Settings, process: int, start: Any, report: "Queue
     report.put((written, seen, shared))
 
 
-def test_four_processes_with_threads_write_one_log(world: World) -> None:
+def test_four_processes_of_eight_threads_write_and_read_one_log(world: World) -> None:
     settings = world.ledger.settings
-    start, report = CONTEXT.Barrier(PROCESSES), CONTEXT.Queue()
+    start, report = CHILDREN.Barrier(PROCESSES), CHILDREN.Queue()
     processes = [
-        CONTEXT.Process(target=_write_and_read, args=(settings, number, start, report))
+        CHILDREN.Process(target=_write_and_read, args=(settings, number, start, report))
         for number in range(PROCESSES)
     ]
     for process in processes:
@@ -129,10 +138,10 @@ def _send(settings: Settings, code: str, report: "Queue[Any]") -> None:
 def test_a_request_repeated_from_another_process_gives_the_first_receipt(world: World) -> None:
     first = world.do(RegisterMaterial(code="FILM", name="Separator film"), key="k").entries[0].index
     size = world.size()
-    report: Queue[Any] = CONTEXT.Queue()
+    report: Queue[Any] = CHILDREN.Queue()
     answers = []
     for code in ("FILM", "CELL"):
-        process = CONTEXT.Process(target=_send, args=(world.ledger.settings, code, report))
+        process = CHILDREN.Process(target=_send, args=(world.ledger.settings, code, report))
         process.start()
         answers.append(report.get(timeout=60))
         process.join(60)
@@ -153,9 +162,9 @@ def _take_turns(folder: str, times: int, start: Any, report: "Queue[Any]") -> No
 
 
 def test_turns_of_processes_never_overlap_and_nobody_starves(tmp_path: Path) -> None:
-    start, report = CONTEXT.Barrier(3), CONTEXT.Queue()
+    start, report = CHILDREN.Barrier(3), CHILDREN.Queue()
     processes = [
-        CONTEXT.Process(target=_take_turns, args=(str(tmp_path), 40, start, report)) for _ in range(3)
+        CHILDREN.Process(target=_take_turns, args=(str(tmp_path), 40, start, report)) for _ in range(3)
     ]
     for process in processes:
         process.start()
