@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import delete, insert, select, update
 
-from ledger.database import writing
+from ledger.database import reading, writing
 from ledger.journal.clock import SetClock
 from ledger.journal.journal import By
 from ledger.journal.key_changes import (
@@ -25,7 +25,8 @@ from ledger.journal.key_changes import (
 )
 from ledger.journal.key_events import KeyRotated, LogSucceeded, log_keys, read_keyring
 from ledger.journal.opening import open_ledger
-from ledger.journal.publish import SigningKeyMissing, checkpoint_of
+from ledger.journal.publish import ForeignCheckpoint, SigningKeyMissing, checkpoint_of
+from ledger.journal.who_signs import KeysDiffer
 from ledger.keys import make_next, settle
 from ledger.log import store
 from ledger.log.checkpoint import open_checkpoint
@@ -174,6 +175,38 @@ def test_a_key_written_into_the_table_of_keys_is_not_gone_on_from(world: World) 
     with pytest.raises(SigningKeyMissing):
         world.material("GLUE")
     assert world.ledger.guard.read().size == point.size
+
+
+@pytest.mark.parametrize(
+    "tampered",
+    [
+        delete(log_keys).where(log_keys.c.place == 1),
+        update(log_keys).where(log_keys.c.place == 0).values(last_size=1),
+        update(log_keys).where(log_keys.c.place == 0).values(last_size=10),
+        update(log_keys).where(log_keys.c.place == 1).values(first_size=1_000),
+    ],
+)
+def test_a_table_of_keys_that_was_changed_makes_nobody_sign_what_the_log_does_not_allow(
+    world: World, tampered: Any
+) -> None:
+    rotated(world)
+    world.material("FILM")
+    size, guarded = world.size(), world.ledger.guard.read()
+    with reading(world.ledger.engine) as connection:
+        kept = [dict(row) for row in connection.execute(select(log_keys)).mappings()]
+    with writing(world.ledger.engine) as connection:
+        assert connection.execute(tampered).rowcount == 1
+    with pytest.raises((KeysDiffer, ForeignCheckpoint)):
+        world.do(RegisterMaterial(code="GLUE", name="Glue"))
+    with pytest.raises(KeysDiffer):
+        retire_key(world.ledger, "The overlap is over.", By(ADA))
+    assert (world.size(), world.ledger.guard.read()) == (size, guarded)
+    assert names(world) == ["log.pem", "log.previous.pem"]
+    with writing(world.ledger.engine) as connection:
+        connection.execute(delete(log_keys))
+        connection.execute(insert(log_keys), kept)
+    world.material("GLUE")
+    assert_whole(world.ledger)
 
 
 # --- crashes

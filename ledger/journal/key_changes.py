@@ -31,6 +31,7 @@ from ledger.journal.opening import Ledger
 from ledger.journal.publish import checkpoint_of
 from ledger.journal.registry import Event, Request, command
 from ledger.journal.transaction import Tx
+from ledger.journal.who_signs import check_keys
 from ledger.keys import NEXT_KEY, make_next, settle
 from ledger.log import store
 from ledger.log.checkpoint import Checkpoint
@@ -209,9 +210,12 @@ def _record(tx: Tx, event: Event) -> None:
 
 
 def _keyring(ledger: Ledger) -> Keyring:
+    """Raises KeysDiffer: by what it says, files of keys are destroyed."""
     with reading(ledger.engine) as connection:
-        keyring = read_keyring(connection)
-    assert keyring is not None  # a ledger is made with its first entry
+        keyring, note = read_keyring(connection), store.newest_note(connection)
+    assert keyring is not None  # a ledger is made with its first entry,
+    assert note is not None  # and with a checkpoint
+    check_keys(keyring, note, ())
     return keyring
 
 

@@ -18,6 +18,7 @@ from ledger.journal.events import StatedMap, StatusStated
 from ledger.journal.key_events import read_keyring
 from ledger.journal.registry import KIND_OF, Recorded
 from ledger.journal.transaction import Draft, compose, read_map
+from ledger.journal.who_signs import check_keys
 from ledger.log import store
 from ledger.log.canonical import encode
 from ledger.log.checkpoint import Checkpoint
@@ -152,7 +153,8 @@ class Publisher:
     def seal(self, connection: Connection, drafts: Sequence[Draft], at: datetime) -> Recorded[StatusStated]:
         """Append the drafts and the stated map, sign the checkpoint; gives the stated event as recorded.
 
-        The map is the one of the last checkpoint unless a draft changed it: the journal's row knows.
+        The map is the one of the last checkpoint unless a draft changed it: the journal's row knows. Raises KeysDiffer,
+        SigningKeyMissing.
         """
         kept = None if any(draft.changes_map for draft in drafts) else self._stated
         stated = _stated_now(connection) if kept is None else kept
@@ -165,7 +167,10 @@ class Publisher:
         store.append_entries(connection, start, _kept_in(rows, made), count=len(drafts) + 1)
         edge, full = self.edge.extend([leaf for leaf, _ in rows])
         store.append_tiles(connection, full)
-        note = self._sign(self.keyring(connection), edge)
+        keyring = self.keyring(connection)
+        if self._prepared is not None:
+            check_keys(keyring, self._prepared, drafts)
+        note = self._sign(keyring, edge)
         store.append_checkpoint(connection, edge.size, note)
         # These move on only if the commit succeeds: `committed` takes them over.
         self._unpublished = note
