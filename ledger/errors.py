@@ -56,6 +56,17 @@ class DatabaseDamaged(LedgerError):
     http_status = 503
 
 
+class RightsMissing(LedgerError):
+    """The role that we connect as may not do it: PostgreSQL refuses by role, whoever asks."""
+
+    message = (
+        "The role of the database may not do this ({reason}). What makes or changes tables (init, migrate, restore, "
+        "log move) needs LOTPROOF_OWNER_URL, with the role that owns them. An init, restore or move that broke off "
+        "leaves tables that only their owner sees: repeat it."
+    )
+    http_status = 503
+
+
 _ERRNOS = frozenset(
     {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
     | {errno.EMFILE, errno.ENFILE}
@@ -63,12 +74,13 @@ _ERRNOS = frozenset(
 # SQLite, "Result and Error Codes".
 _REFUSING = {"SQLITE_READONLY": 8, "SQLITE_IOERR": 10, "SQLITE_FULL": 13, "SQLITE_CANTOPEN": 14}
 _DAMAGED = {"SQLITE_CORRUPT": 11, "SQLITE_NOTADB": 26}
+_INSUFFICIENT_PRIVILEGE = "42501"  # PostgreSQL, "Error Codes".
 
 
 def storage_error(error: BaseException) -> LedgerError | None:
-    """What the disk did, where that is what `error` comes from; None for anything else, a mistake of ours above all.
+    """What disk or database refused, where `error` comes from that; None for anything else, such as our mistakes.
 
-    SQLAlchemy wraps what SQLite says, and we what it undid: the cause is looked for behind both.
+    SQLAlchemy wraps what the database says, and we what it undid: the cause is looked for behind both.
     """
     if isinstance(error, OSError) and error.errno in _ERRNOS:
         return DiskRefused(reason=error)
@@ -76,7 +88,9 @@ def storage_error(error: BaseException) -> LedgerError | None:
 
 
 def database_error(error: BaseException) -> LedgerError | None:
-    """The same for what SQLite says alone, whoever passes it on."""
+    """The same for what the database alone says, whoever passes it on."""
+    if getattr(error, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
+        return RightsMissing(reason=str(error).strip())
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _DAMAGED.values():
         return DatabaseDamaged(reason=error)

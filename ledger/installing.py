@@ -18,12 +18,14 @@ def make_databases(settings: Settings) -> None:
     Raises DatabaseUnreachable, DatabaseNewer, WrongCollation.
     """
     owner = settings.as_owner()
-    for location, history in (
-        (owner.ledger_db, "lotproof"),
-        (owner.state_db, "state"),
-        (owner.vault_db, "vault"),
-    ):
+    make_ledger_database(settings)
+    for location, history in ((owner.state_db, "state"), (owner.vault_db, "vault")):
         _make(location, history, settings.database_url)
+
+
+def make_ledger_database(settings: Settings) -> None:
+    """The same for the log and what is derived from it alone: all that a mirror has."""
+    _make(settings.as_owner().ledger_db, "lotproof", settings.database_url)
 
 
 def _make(location: Location, history: str, runner_url: str | None) -> None:

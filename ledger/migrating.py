@@ -44,7 +44,7 @@ class WrongCollation(LedgerError):
 
     message = (
         "The database {database} has encoding {encoding} and collation {collation}; Lotproof needs UTF8 and C, so that "
-        "text sorts the same everywhere. Make another: CREATE DATABASE {database} TEMPLATE template0 "
+        "text sorts the same everywhere. Make another: CREATE DATABASE {database} OWNER {role} TEMPLATE template0 "
         "ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C';"
     )
 
@@ -102,11 +102,12 @@ def _revision(engine: Engine) -> str | None:
 
 def _refuse_other_collation(connection: Connection) -> None:
     row = connection.exec_driver_sql(
-        "SELECT datname, pg_encoding_to_char(encoding), datcollate FROM pg_database WHERE datname = current_database()"
+        "SELECT quote_ident(datname), pg_encoding_to_char(encoding), datcollate, quote_ident(current_user) "
+        "FROM pg_database WHERE datname = current_database()"
     ).one()
-    database, encoding, collation = row
+    database, encoding, collation, role = row
     if encoding != "UTF8" or collation not in ("C", "POSIX"):
-        raise WrongCollation(database=database, encoding=encoding, collation=collation)
+        raise WrongCollation(database=database, encoding=encoding, collation=collation, role=role)
 
 
 def _make_write_lock(connection: Connection, schema: str) -> None:

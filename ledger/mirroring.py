@@ -15,7 +15,9 @@ from ledger.database import connect, migrate
 from ledger.durable import make_private_folder, sync_folder, write_new
 from ledger.errors import Refused
 from ledger.files import CHUNK_BYTES, Files
+from ledger.installing import make_ledger_database
 from ledger.journal.carrying import Carried, HistoryRewritten, carry_in
+from ledger.journal.opening import DatabaseTaken
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.layout import FILES, Directory, Progress, no_progress
 from ledger.log.note import Verifier, split_note
@@ -35,7 +37,7 @@ def import_log(
 ) -> Carried:
     """Make a mirror of the exported log `source` in the settings' folder of data, or bring the one there up to date.
 
-    Raises NotAMirror, and what `carry_in` does.
+    Raises NotAMirror, DatabaseTaken, and what `carry_in` does.
     """
     if settings.mirror_of is not None:
         return _take_over(source, settings, verifier, progress)
@@ -59,8 +61,10 @@ def keep_evidence(folder: Path, error: HistoryRewritten, now: datetime) -> tuple
 def _founding(source: Path, settings: Settings, verifier: Verifier) -> Iterator[Settings]:
     """Settings of a mirror in a folder beside the one wanted, moved into place when the block ends well."""
     wanted = settings.data
-    if (wanted.exists() and any(wanted.iterdir())) or settings.has_ledger:
+    if wanted.exists() and any(wanted.iterdir()):
         raise NotAMirror(folder=wanted)
+    if settings.has_ledger:
+        raise DatabaseTaken(database=settings.ledger_db)
     origin = Checkpoint.parse(split_note(Directory(source).note())[0]).origin
     beside = replace(
         settings,
@@ -74,6 +78,7 @@ def _founding(source: Path, settings: Settings, verifier: Verifier) -> Iterator[
     wanted.parent.mkdir(parents=True, exist_ok=True)
     beside.init()
     try:
+        make_ledger_database(beside)
         yield beside
     except BaseException:
         shutil.rmtree(beside.data, ignore_errors=True)

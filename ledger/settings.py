@@ -184,7 +184,8 @@ class Settings:
     @property
     def has_ledger(self) -> bool:
         """Whether somebody made a ledger here. Raises DatabaseUnreachable."""
-        return exists(self.ledger_db, "log_entries")
+        # The owner's eyes, where there are any: of what a crash left half made, the runner may see nothing.
+        return exists(self.as_owner().ledger_db, "log_entries")
 
     def as_owner(self) -> "Settings":
         """The same for the role that owns the tables, where there is one of its own."""

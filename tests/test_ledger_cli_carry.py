@@ -11,12 +11,13 @@ from click.testing import CliRunner, Result
 
 from ledger.log.note import Verifier
 from portal.cli import main
+from tests.postgres import Server
 from tests.world import BEGINNING, World
 
 
-def run(data: Path, *arguments: str) -> Result:
+def run(data: Path, *arguments: str, **environment: str) -> Result:
     """What a command does for whoever's folder of data is `data`."""
-    result = CliRunner().invoke(main, list(arguments), env={"LOTPROOF_DATA": str(data)})
+    result = CliRunner().invoke(main, list(arguments), env={"LOTPROOF_DATA": str(data), **environment})
     assert result.exception is None or isinstance(result.exception, SystemExit), result.output
     return result
 
@@ -184,3 +185,22 @@ def test_a_mirror_is_never_made_over_something_else(world: World, tmp_path: Path
     (tmp_path / "taken" / "letter").write_text("dear")
     assert run(tmp_path / "taken", "log", "import", str(folder), "--key", key(world)).exit_code == 3
     assert run(tmp_path / "new", "log", "import", str(folder)).exit_code == 2
+
+
+@pytest.mark.slow
+def test_a_mirror_may_live_on_a_server(world: World, tmp_path: Path, postgres: Server) -> None:
+    tell(world)
+    folder, data = exported(world, tmp_path / "log", "--files"), tmp_path / "mirror"
+    with postgres.database() as url:
+        made = run(data, "log", "import", str(folder), "--key", key(world), LOTPROOF_DATABASE_URL=url)
+        assert made.exit_code == 0, made.output
+        world.batch("B2", units=1)
+        exported(world, folder, "--files")
+        newer = run(data, "log", "import", str(folder), LOTPROOF_DATABASE_URL=url)
+        assert newer.exit_code == 0, newer.output
+        assert run(data, "audit", "--derived", LOTPROOF_DATABASE_URL=url).exit_code == 0
+        refused = run(
+            tmp_path / "second", "log", "import", str(folder), "--key", key(world), LOTPROOF_DATABASE_URL=url
+        )
+        assert "There is a log in PostgreSQL" in refused.stderr
+    assert not (data / "lotproof.db").exists()

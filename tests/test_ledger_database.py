@@ -7,15 +7,18 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from select import select as select_ready
 from typing import Self
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
+from ledger.cli_border import REFUSED
 from ledger.database import (
     ConnectionLost,
     DatabaseBusy,
@@ -31,6 +34,7 @@ from ledger.database import (
     savepoint,
     writing,
 )
+from ledger.errors import RightsMissing, storage_error
 from ledger.files import Files
 from ledger.installing import make_databases
 from ledger.journal.clock import DatabaseClock, SetClock
@@ -44,7 +48,9 @@ from ledger.log import store
 from ledger.log.guard import Guard
 from ledger.settings import Settings
 from ledger.trace.bill_of_materials import RegisterMaterial, register_material
+from ledger.transactions import open_connection
 from ledger.vault import open_vault
+from portal.cli import main
 from tests.postgres import PORT, Server
 from tests.whole_log import assert_whole
 from tests.world import ADA, BEGINNING, World
@@ -387,6 +393,36 @@ def test_whoever_owns_the_log_meets_the_triggers(tmp_path: Path, url: str, state
     with pytest.raises(DBAPIError, match="only ever inserted"):
         run(world, f"SET LOCAL session_replication_role = {role}", statement)
     world.close()
+
+
+@pytest.mark.parametrize("command", ["init --host lots.example --account Ada", "migrate"])
+def test_a_role_without_the_right_to_make_tables_is_told_what_is_needed(
+    tmp_path: Path, roles: tuple[str, str], command: str
+) -> None:
+    addresses = {"LOTPROOF_DATABASE_URL": roles[1], "LOTPROOF_OWNER_URL": ""}
+    result = CliRunner().invoke(
+        main, command.split(), env={"LOTPROOF_DATA": str(tmp_path / "var"), **addresses}
+    )
+    assert result.exit_code == REFUSED
+    assert "permission denied for database" in result.stderr
+    assert "LOTPROOF_OWNER_URL" in result.stderr
+
+
+def test_an_init_that_broke_off_is_repeated_and_readers_meanwhile_are_told(
+    tmp_path: Path, roles: tuple[str, str]
+) -> None:
+    settings = Settings(data=tmp_path / "var", database_url=roles[1], owner_url=roles[0])
+    owned = connect(settings.as_owner().ledger_db)
+    with open_connection(
+        owned
+    ) as connection:  # the first that an init makes; the runner has no right to it yet
+        connection.execute(text("CREATE SCHEMA ledger"))
+    owned.dispose()
+    with pytest.raises(ProgrammingError) as refusal:
+        open_ledger(replace(settings, owner_url=None))
+    assert isinstance(storage_error(refusal.value), RightsMissing)
+    create_ledger(settings).close()
+    open_ledger(replace(settings, owner_url=None)).close()
 
 
 def test_opening_never_changes_tables_but_says_who_does(tmp_path: Path, roles: tuple[str, str]) -> None:

@@ -39,8 +39,9 @@ class DatabaseTaken(Refused):
     """The database holds a log, made with other keys."""
 
     message = (
-        "There is a log in {database} already. Choose another database with LOTPROOF_DATABASE_URL. If it is what an "
-        "init left that broke off, remove it: DROP SCHEMA ledger, state, vault CASCADE."
+        "There is a log in {database} already. Choose another database with LOTPROOF_DATABASE_URL. If it is only what "
+        "an init or import left that broke off, remove it and type that again: "
+        "DROP SCHEMA IF EXISTS ledger, state, vault CASCADE."
     )
 
 
