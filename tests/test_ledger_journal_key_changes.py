@@ -255,6 +255,15 @@ def test_a_rotation_that_crashed_is_finished_by_the_same_command(
     assert_whole(world.ledger)
 
 
+def test_a_key_found_stolen_after_an_interrupted_rotation_signs_no_more(world: World) -> None:
+    recorded(world)  # and a crash before the files had their names
+    old = keyring_of(world).current
+    assert len(old) == 2
+    assert rotate_key(world.ledger, "Both lay in that folder.", By(ADA), compromised=True) is not None
+    assert not set(old) & set(keyring_of(world).current)
+    assert (signatures(world), names(world)) == (1, ["log.pem"])
+
+
 def test_a_crash_before_the_old_file_is_removed_leaves_it_unused(world: World) -> None:
     rotated(world)
     kept = (world.ledger.settings.keys / "log.previous.pem").read_bytes()

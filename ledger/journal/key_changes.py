@@ -119,11 +119,12 @@ def record_succession(tx: Tx, request: SucceedLog) -> None:
 def rotate_key(ledger: Ledger, reason: str, by: By, *, compromised: bool = False) -> Receipt | None:
     """Give the log a new key. None where a rotation that was interrupted had been recorded: then it is finished.
 
-    The old key signs beside the new one until `retire_key`; a compromised one signs no more from this entry on.
+    The old key signs beside the new one until `retire_key`; a compromised one signs no more from this entry on. If
+    what was interrupted was an ordinary rotation and the key is compromised now, another one follows at once.
     Raises KeyChangeRefused during an overlap, unless compromised; and what writing raises.
     """
     keyring = _keyring(ledger)
-    if _finish(ledger, keyring):
+    if _finish(ledger, keyring) and not (compromised and len(keyring.current) > 1):
         return None
     _check_rotation(keyring, compromised=compromised)
     new = make_next(ledger.keys, keyring.newest.verifier.name)
