@@ -1,5 +1,6 @@
 """Replacing the master key: whatever step a crash comes after, the old or the new key opens everything."""
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from ledger.journal.master_key import (
 )
 from ledger.journal.opening import open_ledger
 from ledger.key_files import plain, replace_file
-from ledger.keys import KeyLocked, Keys, rewrap_files
+from ledger.keys import KeyLocked, Keys, make_next, rewrap_files
 from ledger.master_change import MASTER_CHANGE
 from ledger.vault import WrongMasterKey
 from tests.world import ADA, World
@@ -114,6 +115,24 @@ def test_whatever_step_a_crash_comes_after_the_same_command_finishes(
     assert values(world) == before
     assert world.ledger.keys.master != old
     assert rotations(world) == 1
+
+
+@pytest.mark.usefixtures("filed")
+def test_a_key_that_was_made_meanwhile_with_the_old_one_opens_with_the_new_one(
+    world: World, tmp_path: Path
+) -> None:
+    folder, made, new_file = world.ledger.keys, [], tmp_path / "new-master"
+
+    def other_process(count: int) -> bytes:
+        """Asked for chance while the vault is wrapped: by then the files of keys are done."""
+        if not made:
+            made.append(make_next(folder, world.ledger.settings.origin))
+        return os.urandom(count)
+
+    ledger = replace(world.ledger, vault=replace(world.ledger.vault, random_bytes=other_process))
+    rotate_master_key(ledger, REASON, By(ADA), new_file=new_file)
+    keys = Keys.open(folder.folder, master_key_file=new_file)
+    assert keys.log_keys()["log.next.pem"] == made[0]
 
 
 @pytest.mark.usefixtures("filed")

@@ -106,6 +106,8 @@ def rotate_master_key(ledger: Ledger, reason: str, by: By, *, new_file: Path | N
     request = RotateMasterKey(persons=persons, reason=reason)
     receipt = ledger.journal.write(record_master_rotation, request, By(by.actor, key, b"master key"))
     with locked(ledger.keys.folder):
+        # Once more: a process that has the old one alone may have made a key of the log since the first time.
+        rewrap_files(ledger.keys, (old, new), new)
         end_change(ledger.keys.folder)
     return receipt
 
