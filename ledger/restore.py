@@ -29,6 +29,7 @@ from ledger.installing import make_databases
 from ledger.journal.carrying import Carried, carry_in
 from ledger.keys import LOG_KEY, Keys
 from ledger.location import Location
+from ledger.log import store
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.guard import Guard
 from ledger.log.layout import Progress, no_progress
@@ -52,6 +53,15 @@ class NotInBackup(LedgerError):
     """A part of the backup is not where it was said to be."""
 
     message = "{folder} holds no {what}. {advice}"
+
+
+class GuardDiffers(Refused):
+    """The guard and the backup tell two histories, or are of two logs."""
+
+    message = (
+        "The guard {path} holds a checkpoint of {published} entries that the log in this backup does not have: it is "
+        "another log's, or history was rewritten. Nothing was put in place. Give this log's guard, or leave it out."
+    )
 
 
 class KeysOfAnotherTime(Refused):
@@ -106,8 +116,8 @@ def restore(
 ) -> Restored:
     """Restore into `settings.data`, which must be empty or not there.
 
-    Raises PlaceTaken, NotInBackup, KeysOfAnotherTime, BackupNotWhole, NotEmpty, and what reading keys, log and vault
-    raises.
+    Raises PlaceTaken, NotInBackup, KeysOfAnotherTime, GuardDiffers, BackupNotWhole, NotEmpty, and what reading
+    keys, log and vault raises.
     """
     target = settings.data
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -246,10 +256,20 @@ def _copy_database(
 
 
 def _place_guard(guard: Path | None, staged: Settings, checkpoint: Checkpoint) -> tuple[int, int] | None:
-    """Put the guard that survived in its place; gives which entries it knows of beyond the backup's end."""
+    """Put the guard that survived in its place; gives which entries it knows of beyond the backup's end.
+
+    Raises GuardDiffers where it knows another log than that of the backup.
+    """
     if guard is None:
         return None
     guarded = Guard(guard).read()
+    engine = connect(staged.ledger_db)
+    try:
+        with reading(engine) as connection:
+            if guarded.size <= checkpoint.size and store.note_at(connection, guarded.size) != guarded.note:
+                raise GuardDiffers(path=guard, published=guarded.size)
+    finally:
+        engine.dispose()
     shutil.copyfile(guard, staged.guard)
     staged.guard.chmod(0o600)
     return (checkpoint.size, guarded.size) if guarded.size > checkpoint.size else None

@@ -23,7 +23,15 @@ from ledger.log.layout import FileDiffers
 from ledger.recall.claim import named_items
 from ledger.recall.erasing import carry_out_erasure
 from ledger.recall.person import ErasePerson
-from ledger.restore import KeysOfAnotherTime, NotInBackup, PlaceTaken, Restored, Sources, restore
+from ledger.restore import (
+    GuardDiffers,
+    KeysOfAnotherTime,
+    NotInBackup,
+    PlaceTaken,
+    Restored,
+    Sources,
+    restore,
+)
 from ledger.resume import resume
 from ledger.state import open_state
 from ledger.succession import succeed
@@ -262,6 +270,15 @@ def test_a_log_older_than_its_keys_is_restored_by_the_key_that_signed_it(
     restore(replace(copies.sources(), key=old), settings, state_tables=STATE_TABLES)
     receipt = succeed(settings, origin="lots.example/log-2", reason="It burned.", clock=copies.world.clock)
     assert receipt is not None
+
+
+def test_a_guard_that_does_not_fit_the_backup_is_not_said_to_agree(copies: Copies, tmp_path: Path) -> None:
+    copies.make()
+    other = World.begin(tmp_path / "other")
+    other.close()
+    with pytest.raises(GuardDiffers):
+        copies.restored(tmp_path / "again", guard=other.ledger.settings.guard)
+    assert not (tmp_path / "again").exists()
 
 
 def test_nothing_is_restored_over_something(copies: Copies) -> None:
