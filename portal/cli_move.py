@@ -45,7 +45,11 @@ def _owner(url: str | None) -> str | None:
 
 def _advice(settings: Settings, url: str | None) -> str:
     if url is None:
-        return "Unset LOTPROOF_DATABASE_URL, and start serve and worker. The old database takes no entry any more."
+        return (
+            "Unset LOTPROOF_DATABASE_URL, and start serve and worker. The old database takes no entry any more: remove "
+            "its schemas (ledger, state, vault) once you have seen that all is well, because personal data that is "
+            "erased from now on is still in them."
+        )
     return (
         "Set LOTPROOF_DATABASE_URL to that address, and start serve and worker. The old files in "
         f"{settings.data} end in .moved: remove them once you have seen that all is well, because personal data "
