@@ -12,6 +12,7 @@ from secrets import token_urlsafe
 from tempfile import TemporaryDirectory
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.audit.finding import Finding, Findings, Progress, no_progress
 from ledger.audit.heads import HeadsReport, parts_of_heads
@@ -21,12 +22,20 @@ from ledger.audit.opening import check_key, first_keyring, known_keyring
 from ledger.audit.prefix import Prefix, first_to_read, name_other_root, read_prefix, root_at
 from ledger.audit.ranges import RANGE_ENTRIES, Scope
 from ledger.audit.resuming import FORMAT, Header, OtherAudit, Resumed, begin_or_resume, program_digest
-from ledger.audit.rows import begin_recoverable, export_snapshot, fetch, is_sqlite, read_notes
+from ledger.audit.rows import (
+    DRIVER_ERRORS,
+    begin_recoverable,
+    export_snapshot,
+    fetch,
+    is_sqlite,
+    read_notes,
+    recover,
+)
 from ledger.audit.schema import check_schema, remarks
 from ledger.audit.sharing import Crew, Part, crew
 from ledger.audit.size import log_size
 from ledger.database import connect, reading, writing
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, database_error
 from ledger.files import Files
 from ledger.log import store
 from ledger.log.checkpoint import Checkpoint
@@ -138,7 +147,27 @@ def audit_snapshot(
     hands: Crew,
     progress: Progress,
 ) -> Seen:
-    """Check the log in one snapshot."""
+    """Check the log in one snapshot, as far as it can be read."""
+    try:
+        return _check_all(connection, guarded, verifier, files, findings, plan, hands, progress)
+    except (SQLAlchemyError, *DRIVER_ERRORS) as error:
+        if not findings.found and database_error(error) is None:
+            raise  # of a database that is whole the statement is wrong, and the fault is ours
+        recover(connection)
+        findings.add("unreadable", "log_entries", "", "", f"cannot be read to the end: {error}")
+        return Seen()
+
+
+def _check_all(
+    connection: Connection,
+    guarded: Guarded | None,
+    verifier: Verifier,
+    files: Files,
+    findings: Findings,
+    plan: Plan,
+    hands: Crew,
+    progress: Progress,
+) -> Seen:
     if not store.LOG.tables.keys() <= check_schema(connection, findings):
         return Seen()  # a table of the log itself is missing, and that is said
     size = log_size(connection)
