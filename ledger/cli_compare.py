@@ -12,7 +12,8 @@ from ledger import nouns
 from ledger.cli_support import FINDING, json_option, to_json
 from ledger.database import connect, reading
 from ledger.errors import LedgerError
-from ledger.journal.key_events import read_keyring
+from ledger.journal.journal import read_recorded
+from ledger.journal.key_events import LogSucceeded, read_keyring
 from ledger.journal.opening import NothingThere
 from ledger.log import store
 from ledger.log.checkpoint import Checkpoint
@@ -48,6 +49,11 @@ SAID = {
         "ENTRIES WERE LOST, and that is on record. {signed} It speaks of {kept} entries under the name {origin}. The "
         "log went on under a new name, {now}, with {left} of them: entries {left} to {last} are gone. Entry {left} "
         "says why."
+    ),
+    "unaccounted": (
+        "ENTRIES ARE GONE, AND NOTHING ON RECORD SAYS SO. {signed} It speaks of {kept} entries under the name "
+        "{origin}; the log went on under a new name, {now}, with {left} of them, and entry {left} names another "
+        "checkpoint as the last one known, of {known}. Keep what you compared, and that entry."
     ),
     "behind": (
         "This log is older than it. {signed} It speaks of {kept} entries, and this log holds {size}: entries {size} to "
@@ -121,7 +127,7 @@ def _compare(kept: Kept, proof_file: Path | None) -> dict[str, object]:
             raise NothingPublished()
         former = _origin_left_behind(connection, kept)
         if former is not None:
-            return _said_of_loss(kept, former)
+            return _said_of_loss(connection, kept, former)
         _refuse_foreign(connection, kept)
         newest = Checkpoint.parse(split_note(newest_note)[0])
         found = compare(connection, kept, newest)
@@ -167,18 +173,24 @@ def _origin_left_behind(connection: Connection, kept: Kept) -> LogKey | None:
     return next_one
 
 
-def _said_of_loss(kept: Kept, next_one: LogKey) -> dict[str, object]:
-    """What to say of a checkpoint whose entries were lost before the log went on."""
+def _said_of_loss(connection: Connection, kept: Kept, next_one: LogKey) -> dict[str, object]:
+    """What to say of a checkpoint whose entries were lost before the log went on: is that loss on record?"""
     left = next_one.first_size - 1
-    message = SAID["succeeded"].format(
+    event = read_recorded(connection, left).event
+    assert isinstance(event, LogSucceeded)
+    last = event.last
+    is_told = kept.size < last.size or (kept.size == last.size and last.root.startswith(kept.root_start))
+    result = "succeeded" if is_told else "unaccounted"
+    message = SAID[result].format(
         signed=SIGNED if kept.note else UNSIGNED,
         kept=kept.size,
         origin=kept.origin,
         now=next_one.verifier.name,
         left=left,
         last=kept.size - 1,
+        known=last.size,
     )
-    return {"result": "succeeded", "message": message, "size": kept.size, "kept": left}
+    return {"result": result, "message": message, "size": kept.size, "kept": left}
 
 
 def _refuse_foreign(connection: Connection, kept: Kept) -> None:

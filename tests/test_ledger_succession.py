@@ -101,6 +101,18 @@ def test_what_was_kept_before_the_loss_is_contained_and_what_was_kept_after_is_s
     assert "Entry" in json.loads(found.stdout)["message"]
 
 
+def test_a_loss_that_the_log_does_not_own_up_to_is_not_said_to_be_on_record(
+    lost: tuple[World, str, str],
+) -> None:
+    """The guard went with the entries, and whoever went on named no later checkpoint."""
+    world, _early, late = lost
+    world.ledger.guard.path.unlink()
+    event = succeeded(world)
+    assert event.last.size == event.kept
+    found = compared(world, late)
+    assert (found.exit_code, json.loads(found.stdout)["result"]) == (1, "unaccounted")
+
+
 def test_with_the_guard_gone_too_the_checkpoint_that_was_kept_is_named(lost: tuple[World, str, str]) -> None:
     world, _early, late = lost
     world.ledger.guard.path.unlink()
