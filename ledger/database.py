@@ -12,7 +12,8 @@ from sqlalchemy import Engine
 
 from ledger.location import Location, Postgres
 from ledger.migrating import DatabaseNewer, MigrationNeeded, WrongCollation, make_schema, migrate
-from ledger.postgresql import DatabaseBusy, NotText, connect_postgresql, has_rows, read_server_time
+from ledger.postgresql import DatabaseBusy, connect_postgresql, has_rows, read_server_time
+from ledger.postgresql_quick import NotText
 from ledger.sqlite import BUSY_TIMEOUT_MS, connect_sqlite
 from ledger.statements import Prepared, insert_into, insert_rows, upsert_rows
 from ledger.transactions import (
@@ -23,6 +24,7 @@ from ledger.transactions import (
     is_postgresql,
     locked_at,
     open_connection,
+    read_ahead,
     reading,
     savepoint,
     writing,
@@ -48,6 +50,7 @@ __all__ = [
     "locked_at",
     "make_schema",
     "migrate",
+    "read_ahead",
     "reading",
     "savepoint",
     "server_time",

@@ -4,15 +4,27 @@ Each of our three schemas has a table `write_lock` of one row. Whoever writes lo
 one writer in each schema, as there is one in each of SQLite's files; PostgreSQL lets those who wait on in turn.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Engine, Integer, create_engine, make_url, text
+from sqlalchemy import BigInteger, Connection, Engine, Integer, create_engine, event, make_url, text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import sum as func_sum
 
 from ledger.errors import LedgerError
 from ledger.location import Postgres
+from ledger.postgresql_quick import (
+    NotText,
+    begin_waiting,
+    checked,
+    end_waiting,
+    forget_since,
+    rows_of,
+    run_all,
+    say_later,
+    settle,
+)
 
 CONNECT_SECONDS = 10
 LOCK_TIMEOUT_MS = 30_000
@@ -21,21 +33,22 @@ IDLE_WRITER_MS = 60_000
 IDLE_READER_MS = 900_000
 POOL_KEPT, POOL_MORE = 10, 20
 IDLE = 0  # libpq's PQTRANS_IDLE
-COMMAND_OK, TUPLES_OK = 1, 2  # libpq's PGRES_COMMAND_OK and PGRES_TUPLES_OK
-SQLSTATE = ord("C")  # libpq's PG_DIAG_SQLSTATE
 
 BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-# Sent as one message. READ COMMITTED: what is read once the lock is held is what the writer before committed. The
-# time in a statement of its own: in the locking one it could be that of before the wait.
+# READ COMMITTED: what is read once the lock is held is what the writer before committed. The time in a statement of
+# its own: in the locking one it could be that of before the wait.
 BEGIN_WRITING = (
-    "BEGIN ISOLATION LEVEL READ COMMITTED; "  # noqa: S608 - a number of ours
-    f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_WRITER_MS}; "
-    "SELECT 1 FROM write_lock FOR UPDATE; "
-    "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+    "BEGIN ISOLATION LEVEL READ COMMITTED",
+    f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_WRITER_MS}",
 )
+LOCK = "SELECT 1 FROM write_lock FOR UPDATE"
+TIME = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 LOCK_NOT_AVAILABLE = "55P03"
-INTEGRITY = "23"
+SAVEPOINT, RELEASE = "SAVEPOINT command", "RELEASE command"
 _TABLE = text("SELECT to_regclass(:name) IS NOT NULL")
+
+Query = tuple[str, Sequence[object]]  # its text, and a value for each place
+Rows = list[tuple[Any, ...]]
 
 
 class DatabaseBusy(LedgerError):
@@ -43,12 +56,6 @@ class DatabaseBusy(LedgerError):
 
     message = "Somebody else has been writing for longer than {seconds} s. Nothing was recorded; try again in a moment."
     http_status = 503
-
-
-class NotText(LedgerError):
-    """A text holds U+0000, which PostgreSQL cannot store."""
-
-    message = "This text holds the character U+0000, which no text can. Take it out."
 
 
 @compiles(Integer, "postgresql")
@@ -71,7 +78,7 @@ def connect_postgresql(location: Postgres) -> Engine:
         f"{given} -csearch_path={location.schema} -clock_timeout={LOCK_TIMEOUT_MS} "
         f"-cidle_in_transaction_session_timeout={IDLE_READER_MS}"
     )
-    return create_engine(
+    engine = create_engine(
         url.update_query_dict({"options": options.strip()}),
         isolation_level="AUTOCOMMIT",  # BEGIN and COMMIT are said by `ledger.database`, as on SQLite
         connect_args={"connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8"},
@@ -79,6 +86,9 @@ def connect_postgresql(location: Postgres) -> Engine:
         max_overflow=POOL_MORE,
         pool_reset_on_return=None,
     )
+    # Whatever goes through SQLAlchemy is carried out after what waits, not before.
+    event.listen(engine, "before_cursor_execute", lambda connection, *_: settle(connection))
+    return engine
 
 
 def has_rows(connection: Connection, table: str) -> bool:
@@ -96,33 +106,63 @@ def read_server_time(connection: Connection) -> datetime:
 class Postgresql:
     """How transactions go on PostgreSQL. Their few words go past the driver's cursors, which cost more than they do."""
 
-    def begin_reading(self, driver: Any) -> None:
+    def begin_reading(self, connection: Connection) -> None:
         """Begin one snapshot; it is taken by the first read."""
-        _send(driver, BEGIN_READING)
+        _send(connection, BEGIN_READING)
 
-    def begin_writing(self, driver: Any) -> datetime:
-        """Begin as the only writer of this schema; gives the server's time once the lock was held."""
-        answer = _send(driver, BEGIN_WRITING)
-        return datetime.fromtimestamp(int(answer.get_value(0, 0)) / 1000, UTC)
+    def begin_writing(self, connection: Connection, ahead: Sequence[Query]) -> tuple[datetime, list[Rows]]:
+        """Begin as the only writer of this schema, and read: all in one message.
 
-    def say(self, driver: Any, sql: str) -> None:
-        """Run a statement without parameters or result.
+        Gives the server's time once the lock was held, and the rows of each query in `ahead`.
+        """
+        begin_waiting(connection)
+        for words in BEGIN_WRITING:
+            say_later(connection, words)
+        _, time, *read = run_all(connection, [(LOCK, ()), (TIME, ()), *ahead])
+        ((milliseconds,),) = rows_of(time)
+        return datetime.fromtimestamp(milliseconds / 1000, UTC), [rows_of(result) for result in read]
+
+    def commit(self, connection: Connection) -> None:
+        """Commit, with what still waits: all in one message.
 
         A COMMIT after an error is answered with ROLLBACK, and without an error of its own: refused here.
         """
-        done = _send(driver, sql).command_status
-        if sql == "COMMIT" and done != b"COMMIT":
-            raise driver.OperationalError(
+        say_later(connection, "COMMIT")
+        done = settle(connection)[-1].command_status
+        if done != b"COMMIT":
+            raise _driver(connection).OperationalError(
                 "an error was passed over: the transaction was undone, not committed"
             )
+        end_waiting(connection)
 
-    def is_begun(self, driver: Any) -> bool:
+    def roll_back(self, connection: Connection) -> None:
+        """Undo all; what waits was never sent."""
+        end_waiting(connection)
+        _send(connection, "ROLLBACK")
+
+    def begin_part(self, connection: Connection) -> None:
+        """Begin a part that can be undone alone."""
+        say_later(connection, SAVEPOINT)
+
+    def end_part(self, connection: Connection) -> None:
+        """The part went well. Raises what the server says of what waited: it is of this part."""
+        settle(connection)
+        say_later(connection, RELEASE)
+
+    def undo_part(self, connection: Connection) -> None:
+        """Undo the part; where its beginning still waits, the server knows nothing of it."""
+        if not forget_since(connection, SAVEPOINT):
+            _send(connection, "ROLLBACK TO command")
+            _send(connection, RELEASE)
+
+    def is_begun(self, connection: Connection) -> bool:
         """Whether a transaction is under way; one that failed counts, a savepoint brings it back."""
+        driver = _driver(connection)
         return not driver.closed and driver.info.transaction_status != IDLE
 
-    def is_broken(self, driver: Any) -> bool:
+    def is_broken(self, connection: Connection) -> bool:
         """Whether the server hung up."""
-        return bool(driver.closed)
+        return bool(_driver(connection).closed)
 
     def explain(self, error: Exception) -> LedgerError | None:
         """What the caller should be told instead of the driver's error, if anything."""
@@ -134,17 +174,11 @@ class Postgresql:
         return None
 
 
-def _send(driver: Any, sql: str) -> Any:
-    """The (last) result of statements that have no parameters. Raises the driver's OperationalError."""
-    return checked(driver, driver.pgconn.exec_(sql.encode()))
+def _send(connection: Connection, words: str) -> None:
+    """Say a few words that have no parameters and no result. Raises the driver's OperationalError."""
+    driver = _driver(connection)
+    checked(driver, driver.pgconn.exec_(words.encode()))
 
 
-def checked(driver: Any, result: Any) -> Any:
-    """libpq's result, unless it is an error: then raises one of the driver's, with the server's code and words."""
-    if result.status in (COMMAND_OK, TUPLES_OK):
-        return result
-    code = (result.error_field(SQLSTATE) or b"").decode()
-    kind = driver.IntegrityError if code.startswith(INTEGRITY) else driver.OperationalError
-    error = kind(result.error_message.decode("utf-8", "replace").strip())
-    error.sqlstate = code or None
-    raise error
+def _driver(connection: Connection) -> Any:
+    return connection.connection.driver_connection

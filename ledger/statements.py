@@ -3,8 +3,9 @@
 Values go to the driver as they are: whole numbers, text, bytes, None; a date as a date or as its text.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
@@ -21,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import Boolean
 
-from ledger.postgresql_quick import fetch, run
+from ledger.postgresql_quick import Many, later, rows_of, run_all, settle
 
 SINGLE_ROWS = 4  # so many make a statement of their own, prepared once
 FEW_ROWS = 500  # up to here one statement with arrays; beyond, COPY is quicker than its two further messages
@@ -39,16 +40,27 @@ class Prepared:
 
     def fetch(self, connection: Connection, **values: object) -> list[tuple[Any, ...]]:
         """All rows for these parameters."""
+        return self.fetch_each(connection, [values])[0]
+
+    def fetch_each(
+        self, connection: Connection, each: Sequence[Mapping[str, object]]
+    ) -> list[list[tuple[Any, ...]]]:
+        """All rows for each of several sets of parameters, asked for in one message."""
+        queries = [self.on(connection, values) for values in each]
+        if connection.dialect.name == "postgresql":
+            return [rows_of(result) for result in run_all(connection, queries)]
+        driver: Any = connection.connection.driver_connection
+        return [driver.execute(sql, given).fetchall() for sql, given in queries]
+
+    def on(
+        self, connection: Connection, values: Mapping[str, object] = MappingProxyType({})
+    ) -> tuple[str, list[object]]:
+        """The statement's text for this database, and a value for each of its places."""
         dialect = connection.dialect
         if dialect.name not in self._compiled:
             self._compiled[dialect.name] = self._compile(dialect)
         sql, places = self._compiled[dialect.name]
-        given = [values.get(name, constant) for name, constant in places]
-        if dialect.name == "postgresql":
-            return fetch(connection, sql, given)
-        driver: Any = connection.connection.driver_connection
-        found: list[tuple[Any, ...]] = driver.execute(sql, given).fetchall()
-        return found
+        return sql, [values.get(name, constant) for name, constant in places]
 
     def _compile(self, dialect: Dialect) -> tuple[str, tuple[tuple[str, object], ...]]:
         """The statement's text, and for each place its parameter's name and the constant that may stand there."""
@@ -105,14 +117,17 @@ def upsert_rows(
 
 
 def _insert_few(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]], ending: str) -> None:
-    """One message, however many rows: single ones as they are, more as one array a column."""
+    """One statement, however many rows: single ones as they are, more as one array a column. Sent with the next."""
     if 0 < len(rows) <= SINGLE_ROWS:
         values = [value for row in rows for value in row]
-        run(connection, _insert_values_sql(table, len(rows)) + ending, values)
+        later(connection, _insert_values_sql(table, len(rows)) + ending, values)
     elif rows:
-        columns = [list(values) for values in zip(*rows, strict=True)]
-        driver: Any = connection.connection.driver_connection
-        driver.execute(_insert_arrays_sql(table) + ending, columns)
+        columns = zip(table.columns, zip(*rows, strict=True), strict=True)
+        later(
+            connection,
+            _insert_arrays_sql(table) + ending,
+            [Many(_type(column), values) for column, values in columns],
+        )
 
 
 @cache
@@ -139,13 +154,14 @@ def _insert_values_sql(table: Table, count: int) -> str:
 @cache
 def _insert_arrays_sql(table: Table) -> str:
     """One array a column: one statement and one message, however many rows."""
-    arrays = ", ".join(f"%s::{_type(column)}[]" for column in table.columns)
+    arrays = ", ".join(f"${place}::{_type(column)}[]" for place, column in enumerate(table.columns, 1))
     return f"INSERT INTO {_named(table)} SELECT * FROM unnest({arrays})"  # noqa: S608 - as above
 
 
 def _copy(connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
     types = [_type(column) for column in table.columns]
     driver: Any = connection.connection.driver_connection
+    settle(connection)
     with driver.cursor().copy(_copy_sql(table)) as copy:
         copy.set_types(types)
         for row in rows:

@@ -1,7 +1,7 @@
 """Transactions on either database: begun, ended, undone in part, and given up when a server hangs up."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -13,10 +13,10 @@ from sqlalchemy.exc import OperationalError
 from ledger.errors import LedgerError, database_error
 from ledger.postgresql import POOL_KEPT, POOL_MORE, Postgresql
 from ledger.sqlite import Sqlite
+from ledger.statements import Prepared
 
+Begin = Callable[[Connection], None]
 _KINDS: dict[str, Sqlite | Postgresql] = {"sqlite": Sqlite(), "postgresql": Postgresql()}
-_LEFT_OPEN = "savepoint_left_open"
-_SAVEPOINT_AFTER_ONE = "RELEASE command; SAVEPOINT command"
 
 
 class DatabaseUnreachable(LedgerError):
@@ -51,7 +51,7 @@ def is_postgresql(where: Engine | Connection) -> bool:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection whose reads all see one snapshot."""
-    with _begun(engine, writes=False) as connection:
+    with _begun(engine, _begin_reading) as connection:
         try:
             yield connection
         finally:
@@ -59,24 +59,33 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def writing(engine: Engine, *, ahead: Sequence[Prepared] = ()) -> Iterator[Connection]:
     """A connection inside a write transaction, committed at the end, rolled back if the block raises.
 
+    `ahead`: queries without parameters that are read as soon as the lock is held, without a message of their own to
+    a server; `read_ahead` gives their rows. A statement that gives nothing back may be sent with the one after it, so
+    that its error comes up there, and at COMMIT at the latest.
     Raises ConnectionLost where a server hung up: then also of a COMMIT nobody can tell.
     """
-    with _begun(engine, writes=True) as connection:
+    with _begun(engine, lambda connection: _begin_writing(connection, ahead)) as connection:
         try:
             yield connection
+            _kind(connection).commit(connection)
         except BaseException:
             _end(connection)
             raise
-        _say(connection, "COMMIT")
 
 
 def locked_at(connection: Connection) -> datetime | None:
     """The server's time when this write transaction got its lock; None where this machine's clock serves."""
     moment: datetime | None = connection.info.get("locked_at")
     return moment
+
+
+def read_ahead(connection: Connection) -> list[list[tuple[Any, ...]]]:
+    """The rows of each query that `writing` was given, as they were when the lock was taken."""
+    rows: list[list[tuple[Any, ...]]] = connection.info["ahead"]
+    return rows
 
 
 class Snapshot:
@@ -94,10 +103,10 @@ class Snapshot:
 
     def __enter__(self) -> Connection:
         connection: Connection | None = getattr(self._kept, "connection", None)
-        if connection is not None and _try_to_begin(connection, writes=False):
+        if connection is not None and _try_to_begin(connection, _begin_reading):
             return connection
         self._kept.connection = None
-        connection = self._kept.connection = _begin(self._engine, writes=False)
+        connection = self._kept.connection = _begin(self._engine, _begin_reading)
         self._all.add(connection)
         return connection
 
@@ -113,7 +122,8 @@ class Snapshot:
     def _hang_up(self, _engine: Engine) -> None:
         for connection in self._all:
             if not connection.closed and not connection.invalidated:
-                _driver(connection).close()
+                driver: Any = connection.connection.driver_connection
+                driver.close()
 
 
 @contextmanager
@@ -122,27 +132,22 @@ def savepoint(connection: Connection) -> Iterator[None]:
 
     Raises TransactionLost where the database undid the whole: what followed would commit bit by bit. Not to be nested.
     """
-    _say(connection, _SAVEPOINT_AFTER_ONE if connection.info.pop(_LEFT_OPEN, False) else "SAVEPOINT command")
+    kind = _kind(connection)
+    kind.begin_part(connection)
     try:
         yield
+        kind.end_part(connection)
     except BaseException as error:
-        connection.info.pop(_LEFT_OPEN, None)
         if not _is_begun(connection):
             raise TransactionLost(str(error)) from error
-        _say(connection, "ROLLBACK TO command")
-        _say(connection, "RELEASE command")
+        kind.undo_part(connection)
         raise
-    # A savepoint that went well is released with the next one, or by COMMIT: one message less to a server.
-    if is_postgresql(connection):
-        connection.info[_LEFT_OPEN] = True
-    else:
-        _say(connection, "RELEASE command")
 
 
 @contextmanager
-def _begun(engine: Engine, *, writes: bool) -> Iterator[Connection]:
+def _begun(engine: Engine, begin: Begin) -> Iterator[Connection]:
     """A connection in a transaction. A broken one does not go back to the pool; errors are explained."""
-    connection = _begin(engine, writes=writes)
+    connection = _begin(engine, begin)
     try:
         yield connection
     except Exception as error:
@@ -155,26 +160,21 @@ def _begun(engine: Engine, *, writes: bool) -> Iterator[Connection]:
             connection.close()
 
 
-def _begin(engine: Engine, *, writes: bool) -> Connection:
+def _begin(engine: Engine, begin: Begin) -> Connection:
     """A connection of the pool, in a transaction. After the server was started anew all that the pool keeps is dead."""
     for _ in range(POOL_KEPT + POOL_MORE + 1):
         connection = open_connection(engine)
-        if _try_to_begin(connection, writes=writes):
+        if _try_to_begin(connection, begin):
             return connection
     raise ConnectionLost()
 
 
-def _try_to_begin(connection: Connection, *, writes: bool) -> bool:
+def _try_to_begin(connection: Connection, begin: Begin) -> bool:
     """Begin, or drop the connection and give False where the server hung up since it was last used."""
-    kind, driver = _kind(connection), _driver(connection)
-    connection.info.pop(_LEFT_OPEN, None)  # of the transaction before
     try:
-        if writes:
-            connection.info["locked_at"] = kind.begin_writing(driver)
-        else:
-            kind.begin_reading(driver)
+        begin(connection)
     except Exception as error:
-        if kind.is_broken(driver):
+        if _is_broken(connection):
             _drop(connection)
             return False
         _end(connection)
@@ -182,6 +182,16 @@ def _try_to_begin(connection: Connection, *, writes: bool) -> bool:
         _raise_explained(connection, error)
         raise
     return True
+
+
+def _begin_reading(connection: Connection) -> None:
+    _kind(connection).begin_reading(connection)
+
+
+def _begin_writing(connection: Connection, ahead: Sequence[Prepared]) -> None:
+    queries = [one.on(connection) for one in ahead]
+    locked, rows = _kind(connection).begin_writing(connection, queries)
+    connection.info["locked_at"], connection.info["ahead"] = locked, rows
 
 
 def open_connection(engine: Engine) -> Connection:
@@ -195,7 +205,7 @@ def open_connection(engine: Engine) -> Connection:
 def _end(connection: Connection) -> None:
     """Roll back, where there is still something to roll back."""
     if not connection.invalidated and _is_begun(connection):
-        _say(connection, "ROLLBACK")
+        _kind(connection).roll_back(connection)
 
 
 def _drop(connection: Connection) -> None:
@@ -217,22 +227,13 @@ def _raise_explained(connection: Connection, error: Exception) -> None:
 def _is_broken(connection: Connection) -> bool:
     if connection.closed:
         return False
-    return connection.invalidated or _kind(connection).is_broken(_driver(connection))
+    return connection.invalidated or _kind(connection).is_broken(connection)
 
 
 def _kind(connection: Connection) -> Sqlite | Postgresql:
     return _KINDS[connection.dialect.name]
 
 
-def _driver(connection: Connection) -> Any:
-    return connection.connection.driver_connection
-
-
-def _say(connection: Connection, sql: str) -> None:
-    """Run a statement without parameters or result straight on the driver's connection."""
-    _kind(connection).say(_driver(connection), sql)
-
-
 def _is_begun(connection: Connection) -> bool:
     """Whether a transaction is under way."""
-    return not connection.invalidated and _kind(connection).is_begun(_driver(connection))
+    return not connection.invalidated and _kind(connection).is_begun(connection)

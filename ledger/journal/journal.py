@@ -25,7 +25,7 @@ from ledger.files import Files
 from ledger.journal.clock import Clock, ClockBehind, DatabaseClock, Stamps
 from ledger.journal.events import LINKS
 from ledger.journal.projections import refuse_outdated
-from ledger.journal.publish import Publisher, Standing
+from ledger.journal.publish import READ_AHEAD, Publisher, Standing
 from ledger.journal.registry import Command, E, R, Recorded, State, apply_all
 from ledger.journal.replay import recorded_from
 from ledger.journal.transaction import (
@@ -33,6 +33,7 @@ from ledger.journal.transaction import (
     Tx,
     check_free_text,
     find_request,
+    read_heads,
     request_digests,
 )
 from ledger.journal.turnstile import OpenGate, Turnstile
@@ -123,8 +124,14 @@ class _Group:
     next_index: int
     last_at: datetime | None
     drafts: list[Draft] = field(default_factory=list)
+    heads: dict[str, int | None] = field(default_factory=dict)  # the last entry about each of their subjects
     recorded: list[Recorded[Any]] = field(default_factory=list)
     answered: dict[str, tuple[str, Receipt]] = field(default_factory=dict)
+
+    def read_heads(self, connection: Connection, drafts: Sequence[Draft]) -> None:
+        """Look up the subjects not met before; nothing changes them before the group is sealed."""
+        subjects = {subject for draft in drafts for subject in draft.subjects}
+        self.heads |= read_heads(connection, subjects.difference(self.heads))
 
 
 class Journal:
@@ -257,7 +264,7 @@ class Journal:
         """
         receipts: list[tuple[_Waiting, Receipt]] = []
         with self._turnstile.turn():
-            with writing(self.engine) as connection:
+            with writing(self.engine, ahead=READ_AHEAD) as connection:
                 self._set_clock(connection)
                 self.publisher.prepare(connection)
                 sealing = _Group(self.publisher.edge.size, self.publisher.last_at)
@@ -297,6 +304,7 @@ class Journal:
             tx.flush()
             if not tx.recorded:
                 raise NothingRecorded()
+            group.read_heads(connection, tx.drafts)
         group.next_index, group.last_at = tx.next_index, tx.at
         group.drafts += tx.drafts
         group.recorded += tx.recorded
@@ -340,7 +348,7 @@ class Journal:
 
     def _seal(self, connection: Connection, group: _Group) -> None:
         at = self._stamps.next(group.last_at)
-        sealed = self.publisher.seal(connection, group.drafts, at)
+        sealed = self.publisher.seal(connection, group.drafts, group.heads, at)
         apply_all(State(connection, self.files.read), [*group.recorded, sealed], [LINKS])
 
 

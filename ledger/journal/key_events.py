@@ -47,7 +47,7 @@ master_key_rotations = Table(
 
 LOG_KEYS = Noun("log_keys", version=1, tables=(log_keys, master_key_rotations))
 
-_KEYS = Prepared(
+KEYS = Prepared(
     select(log_keys.c.vkey, log_keys.c.first_size, log_keys.c.last_size, log_keys.c.is_vouched).order_by(
         log_keys.c.place
     )
@@ -138,7 +138,7 @@ def fold_keys(entries: Iterable[tuple[int, object]]) -> Keyring | None:
 
 def read_keyring(connection: Connection) -> Keyring | None:
     """The keyring as the derived table has it; None before the log is opened."""
-    return _keyring_of(tuple(tuple(row) for row in _KEYS.fetch(connection)))
+    return keyring_of(KEYS.fetch(connection))
 
 
 def read_statements(connection: Connection) -> dict[str, str]:
@@ -151,6 +151,11 @@ def last_master_rotation(connection: Connection) -> datetime | None:
     """When the master key was replaced last; None where it is the first one still."""
     found: datetime | None = connection.scalar(select(func.max(master_key_rotations.c.at)))
     return found
+
+
+def keyring_of(rows: Iterable[Sequence[Any]]) -> Keyring | None:
+    """The keyring that the rows of `KEYS` are; None before the log is opened."""
+    return _keyring_of(tuple(tuple(row) for row in rows))
 
 
 @lru_cache(maxsize=8)  # the same few rows before every seal

@@ -4,7 +4,7 @@ Seal: append `status.stated/1`, sign with every key that the log itself demands 
 signatures, insert the checkpoint. Publish: after the commit, advance the guard. Only then is anything answered.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -13,11 +13,12 @@ import msgspec
 import orjson
 from sqlalchemy import Connection
 
+from ledger.database import read_ahead
 from ledger.errors import LedgerError
 from ledger.journal.events import StatedMap, StatusStated
-from ledger.journal.key_events import read_keyring
+from ledger.journal.key_events import KEY_KINDS, KEYS, keyring_of, read_keyring
 from ledger.journal.registry import KIND_OF, Recorded
-from ledger.journal.transaction import Draft, compose, read_map
+from ledger.journal.transaction import Draft, compose, read_heads, read_map
 from ledger.journal.who_signs import check_keys
 from ledger.log import store
 from ledger.log.canonical import encode
@@ -29,6 +30,7 @@ from ledger.log.tiles import Edge
 from ledger.moments import format_moment, parse_moment
 
 SEALER = "system:log"
+READ_AHEAD = (store.NEWEST_NOTES, KEYS)  # what `prepare` wants to know as soon as the lock is held
 CATCH_UP_ENTRIES = 512  # more than that is quicker read from the tiles
 
 
@@ -102,6 +104,7 @@ class Publisher:
         self._guard = guard
         self._random_bytes = random_bytes
         self._guarded = Guarded(0, None)
+        self._keyring = Keyring.begin(self._first)
         self._unpublished: str | None = None
         self._standing: Standing | None = None
         self._prepared: str | None = None  # the checkpoint at which edge, leaf and last_at stand
@@ -119,15 +122,20 @@ class Publisher:
     def prepare(self, connection: Connection) -> None:
         """Bring the edge up to the database, under the lock, and refuse to go on from a wrong place.
 
+        The transaction was begun with READ_AHEAD.
+
         Raises LogBehindGuard, ForeignCheckpoint, TreeDiffers, and what the guard raises.
         """
         self._unpublished = None  # of a group whose commit failed
+        notes, keys = read_ahead(connection)
+        newest = [note for (note,) in notes]
+        note = newest[0] if newest else None
+        self._keyring = keyring_of(keys) or Keyring.begin(self._first)
         self._guarded = self._guard.read()
-        published = store.notes_from(connection, self._guarded.size)
-        note = published[-1] if published else store.newest_note(connection)
-        if self._guarded.note not in published[:1] and not _is_first(connection, self._guarded):
-            newest = checkpoint_of(note).size if note else 0
-            raise LogBehindGuard(size=newest, published=self._guarded.size)
+        # Mostly the guard holds one of the last two: it is synced after the turn is given on.
+        if self._guarded.note not in newest and not _continues(connection, self._guarded):
+            size = checkpoint_of(note).size if note else 0
+            raise LogBehindGuard(size=size, published=self._guarded.size)
         if note is None:
             self.edge, self.last_at, self._leaf, self._stated = Edge.empty(), None, b"", None
         elif note != self._prepared:
@@ -150,11 +158,13 @@ class Publisher:
         self._leaf, last = rows[-1]
         self.last_at, self._stated = _at(last, newest.size), _stated_in(last)
 
-    def seal(self, connection: Connection, drafts: Sequence[Draft], at: datetime) -> Recorded[StatusStated]:
+    def seal(
+        self, connection: Connection, drafts: Sequence[Draft], heads: Mapping[str, int | None], at: datetime
+    ) -> Recorded[StatusStated]:
         """Append the drafts and the stated map, sign the checkpoint; gives the stated event as recorded.
 
-        The map is the one of the last checkpoint unless a draft changed it: the journal's row knows. Raises KeysDiffer,
-        SigningKeyMissing.
+        `heads`: the last entry about each subject of the drafts. The map is the one of the last checkpoint unless a
+        draft changed it: the journal's row knows. Raises KeysDiffer, SigningKeyMissing.
         """
         kept = None if any(draft.changes_map for draft in drafts) else self._stated
         stated = _stated_now(connection) if kept is None else kept
@@ -163,11 +173,13 @@ class Publisher:
         closing = Draft(KIND_OF[StatusStated], data, (subject,), SEALER, format_moment(at), None)
         start = self.edge.size
         rows: list[tuple[bytes, bytes]] = []
-        made = compose(connection, [*drafts, closing], self._leaf, self._random_bytes, start)
+        heads = {subject: self._last_about_log(connection, subject), **heads}
+        made = compose([*drafts, closing], heads, self._leaf, self._random_bytes, start)
         store.append_entries(connection, start, _kept_in(rows, made), count=len(drafts) + 1)
         edge, full = self.edge.extend([leaf for leaf, _ in rows])
         store.append_tiles(connection, full)
-        keyring = self.keyring(connection)
+        is_as_read = KEY_KINDS.isdisjoint(draft.kind for draft in drafts)
+        keyring = self._keyring if is_as_read else self.keyring(connection)
         if self._prepared is not None:
             check_keys(keyring, self._prepared, drafts)
         note = self._sign(keyring, edge)
@@ -273,6 +285,12 @@ class Publisher:
             data = orjson.loads(first)["data"] if first else orjson.loads(drafts[0].data)
             self._log_subject = f"log:{data['log']}"
         return self._log_subject
+
+    def _last_about_log(self, connection: Connection, subject: str) -> int | None:
+        """The last entry about the log itself: what a checkpoint ends with is, and after that one we go on."""
+        if self._stated is None:
+            return read_heads(connection, [subject])[subject]
+        return self.edge.size - 1
 
     def _sign(self, keyring: Keyring, edge: Edge) -> str:
         """The checkpoint of this tree as it is published, signed by all that must. Raises SigningKeyMissing."""

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, lru_cache
@@ -41,7 +41,10 @@ _HEADS = select(subject_heads.c.subject, subject_heads.c.last).where(
     subject_heads.c.subject.in_(bindparam("subjects", expanding=True))
 )
 _HEAD = Prepared(select(subject_heads.c.last).where(subject_heads.c.subject == bindparam("subject")))
-FEW_SUBJECTS = 3
+FEW_SUBJECTS = 8
+_REQUEST = Prepared(
+    select(requests.c.body, requests.c.first, requests.c.count).where(requests.c.key == bindparam("key"))
+)
 _MAP = select(status_map.c.version, status_map.c.root, status_map.c.leaves)
 
 
@@ -213,23 +216,18 @@ def _fields(kind: type[msgspec.Struct]) -> tuple[tuple[str, bool], ...]:
 
 
 def compose(
-    connection: Connection,
     drafts: Sequence[Draft],
+    heads: Mapping[str, int | None],
     previous: bytes,
     random_bytes: Callable[[int], bytes],
     start: int,
 ) -> Iterator[tuple[bytes, bytes]]:
     """The (leaf, body) of each draft, chained from the leaf `previous`, the first one at index `start`.
 
-    Reads at once; makes them as they are asked for, so that a server can take in the first meanwhile.
+    `heads`: the last entry about each subject before. Made as they are asked for, so that a server can take in the
+    first meanwhile.
     """
-    heads = _read_heads(connection, {subject for draft in drafts for subject in draft.subjects})
-    return _compose(drafts, heads, previous or NO_PREVIOUS, random_bytes(16 * len(drafts)), start)
-
-
-def _compose(
-    drafts: Sequence[Draft], heads: dict[str, int], prev: bytes, salts: bytes, start: int
-) -> Iterator[tuple[bytes, bytes]]:
+    heads, prev, salts = dict(heads), previous or NO_PREVIOUS, random_bytes(16 * len(drafts))
     for offset, draft in enumerate(drafts):
         body = format_entry(
             actor=draft.actor,
@@ -239,7 +237,7 @@ def _compose(
             prev=prev,
             request=b"null" if draft.request is None else format_request(*draft.request),
             salt=salts[16 * offset : 16 * offset + 16],
-            subjects={subject: heads.get(subject) for subject in draft.subjects},
+            subjects={subject: heads[subject] for subject in draft.subjects},
         )
         for subject in draft.subjects:
             heads[subject] = start + offset
@@ -247,12 +245,13 @@ def _compose(
         yield prev, body
 
 
-def _read_heads(connection: Connection, subjects: set[str]) -> dict[str, int]:
-    heads: dict[str, int] = {}
-    wanted = sorted(subjects)
+def read_heads(connection: Connection, subjects: Iterable[str]) -> dict[str, int | None]:
+    """The last entry about each of these subjects, None for one that no entry is about."""
+    heads: dict[str, int | None] = dict.fromkeys(sorted(subjects))
+    wanted = list(heads)
     if len(wanted) <= FEW_SUBJECTS:  # of one command: a look-up each costs less than a list of them
-        found = [_HEAD.fetch(connection, subject=subject) for subject in wanted]
-        return {subject: rows[0][0] for subject, rows in zip(wanted, found, strict=True) if rows}
+        found = _HEAD.fetch_each(connection, [{"subject": subject} for subject in wanted])
+        return {subject: rows[0][0] if rows else None for subject, rows in zip(wanted, found, strict=True)}
     for start in range(0, len(wanted), 500):
         for subject, last in connection.execute(_HEADS, {"subjects": wanted[start : start + 500]}):
             heads[subject] = last
@@ -271,7 +270,5 @@ def request_digests(actor: str, name: str, key: str, body: bytes) -> tuple[str, 
 
 def find_request(connection: Connection, key: str) -> tuple[str, int, int] | None:
     """(body digest, first index, count) of an answered request, or None."""
-    row = connection.execute(
-        select(requests.c.body, requests.c.first, requests.c.count).where(requests.c.key == key)
-    ).first()
-    return None if row is None else (row[0], row[1], row[2])
+    found = _REQUEST.fetch(connection, key=key)
+    return (found[0][0], found[0][1], found[0][2]) if found else None

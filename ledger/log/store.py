@@ -82,6 +82,7 @@ _ROOTS = (
     .order_by(tiles.c.number)
 )
 _NEWEST = Prepared(select(checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(1))
+NEWEST_NOTES = Prepared(select(checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(2))
 _FROM_SIZE = Prepared(
     select(checkpoints.c.note).where(checkpoints.c.size >= bindparam("size")).order_by(checkpoints.c.size)
 )
@@ -90,7 +91,7 @@ _NOTES = Prepared(
     .where(checkpoints.c.size > bindparam("after"), checkpoints.c.size <= bindparam("until"))
     .order_by(checkpoints.c.size)
 )
-_AT_SIZE = select(checkpoints.c.note).where(checkpoints.c.size == bindparam("size"))
+_AT_SIZE = Prepared(select(checkpoints.c.note).where(checkpoints.c.size == bindparam("size")))
 
 
 class NoSuchTile(LookupError):
@@ -193,8 +194,8 @@ def read_notes(connection: Connection, after: int, until: int) -> list[str]:
 
 def note_at(connection: Connection, at_size: int) -> str | None:
     """The checkpoint published at exactly this size, or None."""
-    note: str | None = connection.execute(_AT_SIZE, {"size": at_size}).scalar()
-    return note
+    found = _AT_SIZE.fetch(connection, size=at_size)
+    return found[0][0] if found else None
 
 
 def newest_checkpoint(connection: Connection) -> Checkpoint | None:
