@@ -376,6 +376,24 @@ def test_who_runs_the_program_may_change_no_log(
     world.close()
 
 
+def test_a_migration_gives_no_right_away_where_the_triggers_are_gone(
+    tmp_path: Path, postgres: Server, roles: tuple[str, str]
+) -> None:
+    world = two_roles(tmp_path, roles)
+    name = make_url(roles[0]).database or ""
+    for table in ("ledger.log_entries", "ledger.log_tiles", "ledger.log_checkpoints", "vault.accesses"):
+        found = f"SELECT tgname FROM pg_trigger WHERE tgrelid = '{table}'::regclass AND NOT tgisinternal"
+        for (trigger,) in postgres.execute(found, name):
+            postgres.execute(f"DROP TRIGGER {trigger} ON {table}", name)
+    make_databases(world.ledger.settings)
+    for table in store.LOG.tables:
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            run(world, f"DELETE FROM {table}")
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        run(world, "DELETE FROM vault.accesses")
+    world.close()
+
+
 def run(world: World, *statements: str) -> None:
     """What somebody with the program's connection could do."""
     with writing(world.ledger.engine) as connection:
