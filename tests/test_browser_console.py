@@ -162,7 +162,7 @@ def test_no_page_of_the_console_is_wider_than_its_window(shop: Shop, browser: Br
 def details(shop: Shop, visit: Visit) -> list[str]:
     """One page of each thing that is listed."""
     found = []
-    for place in ("products", "batches", "lots", "substitutions", "recalls", "claims", "log"):
+    for place in ("products", "batches", "lots", "substitutions", "shipments", "recalls", "claims", "log"):
         visit.page.goto(f"{shop.base}/console/{place}")
         links = visit.page.locator(f"main a[href^='/console/{place}/']")
         address = links.first.get_attribute("href")

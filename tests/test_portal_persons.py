@@ -30,6 +30,7 @@ pytestmark = pytest.mark.slow
 NAME, EMAIL, ADDRESS = "Zoë <b>Grün</b>", "zoe@mail.example", "Sample Street 3\n20000 Hamburg"
 ACCOUNT = "DE02 1203 0000 0000 2020 51"
 PERSONAL = (NAME, EMAIL, ACCOUNT)
+NO_WAY_BACK = {"en": "Nothing brings it back.", "zh-Hans": "无法恢复。"}
 Typed = Callable[..., Result]
 
 
@@ -109,6 +110,7 @@ def test_erasing_is_confirmed_recorded_and_shown(
     assert address in page
     form = browser.page(address)
     assert warned in text_of(form)
+    assert NO_WAY_BACK[language] in text_of(form)
     assert claim in form
     answer = browser.send(address, person=claim, reason="They asked.")
     assert answer.status_code == 303, text_of(answer)

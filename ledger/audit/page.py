@@ -33,6 +33,8 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; flex: 1 }
 .paper { display: flex; gap: 6mm; align-items: start }
 svg { width: 46mm; height: 46mm; flex: none } section { break-inside: avoid } tr { break-inside: avoid }
 footer { margin-top: 8mm; color: #4a5057; font-size: 9pt }
+@media screen and (max-width: 640px) { .paper { flex-direction: column } pre { width: 100% }
+dl { grid-template-columns: 30mm 1fr } th { overflow-wrap: normal } }
 """
 
 

@@ -14,7 +14,7 @@ from ledger.vault_accesses import Access, list_accesses
 from portal.console.desk import ledger, session, words
 from portal.console.listing import Table, table
 from portal.console.options import choice_label
-from portal.console.record import CONSEQUENCES
+from portal.console.record import CONSEQUENCES, NO_WAY_BACK
 from portal.console.shell import moment, zone
 from portal.console.timeline import actor
 from translations import Words, mark
@@ -28,7 +28,7 @@ LABELS = {
     "iban": mark("IBAN"),
     "paypal": mark("PayPal"),
 }
-HEADS = ((mark("Read"), False), (mark("By"), False), (mark("What"), False), (mark("What for"), False))
+HEADS = ((mark("Read"), False), (mark("Who"), False), (mark("What"), False), (mark("What for"), False))
 PURPOSES = {"claim": mark("to handle the claim"), "export": mark("to answer the person’s own request")}
 
 
@@ -120,3 +120,6 @@ def what_erasing_does(connection: Connection, spoken: Words, reference: str) -> 
 
 
 CONSEQUENCES["person.erase"] = what_erasing_does
+NO_WAY_BACK["person.erase"] = mark(
+    "Nothing brings it back. That it was done, by whom and why, stays on record."
+)

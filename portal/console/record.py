@@ -112,6 +112,9 @@ PARTS = (
 # Each says what an order about a recall (its code) or a person (a claim of theirs) will do; registered by the pages
 # of recalls and of claims.
 CONSEQUENCES: dict[str, Callable[[Connection, Words, str], str]] = {}
+# What stands under the button: whether there is a way back.
+AFTERWARDS = mark("What is recorded stays. A mistake is put right by recording the correction.")
+NO_WAY_BACK: dict[str, str] = {}
 # Commands that are more than an entry, and how each is carried out.
 CARRIED_OUT: dict[str, Callable[[Ledger, Any, By], Receipt]] = {"person.erase": carry_out_erasure}
 
@@ -190,6 +193,7 @@ def _show(
         summary=summary_of(command),
         form=form,
         consequence=consequence_of(command.name, answers),
+        afterwards=words().text(NO_WAY_BACK.get(command.name, AFTERWARDS)),
         problems=problems(found or ()),
         form_token=token,
         action=address("record", name=command.name),
