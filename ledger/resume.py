@@ -12,22 +12,18 @@ A crash before the commit leaves everything as it was; between commit and guard,
 
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta
 from sqlalchemy import Connection
 
 from ledger.audit.log import audit
 from ledger.database import reading
 from ledger.errors import LedgerError, Refused
 from ledger.journal.clock import Clock
-from ledger.journal.events import LogOpened
-from ledger.journal.fields import Prose
-from ledger.journal.journal import By, Receipt, read_recorded
-from ledger.journal.key_events import GuardState, LogResumed, read_keyring
+from ledger.journal.journal import By, Receipt
+from ledger.journal.key_changes import ResumeLog, record_resumption
+from ledger.journal.key_events import GuardState, read_keyring
 from ledger.journal.opening import Ledger, open_ledger
-from ledger.journal.registry import Request, command
-from ledger.journal.transaction import Tx
 from ledger.log import store
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.compare import Kept, compare, parse_kept
@@ -86,23 +82,6 @@ class NotWhole(Refused):
     )
 
 
-class ResumeLog(Request, frozen=True):
-    """Go on with a fresh guard, because the former one was lost or was another log's."""
-
-    guard: GuardState
-    known: int | None
-    reason: Annotated[Prose, Meta(min_length=1)]
-
-
-@command("log.resume")
-def resume_log(tx: Tx, request: ResumeLog) -> None:
-    """On record for ever: the guard that stood for what was published is no longer the one that stands now."""
-    opened = read_recorded(tx.connection, 0).event
-    assert isinstance(opened, LogOpened)
-    event = LogResumed(guard=request.guard, known=request.known, reason=request.reason)
-    tx.record(event, f"log:{opened.log}")
-
-
 @dataclass(frozen=True, slots=True)
 class Lost:
     """What is the matter with the guard; `known` is the size of the checkpoint that somebody kept."""
@@ -131,7 +110,7 @@ def resume(
     fresh = FreshGuard(settings.guard, lost.newest_note)
     with closing(open_ledger(settings, guard=fresh, **how)) as ledger:
         request = ResumeLog(guard=lost.state, known=lost.known, reason=reason)
-        return ledger.journal.write(resume_log, request, By(OPERATOR))
+        return ledger.journal.write(record_resumption, request, By(OPERATOR))
 
 
 def look(ledger: Ledger, kept: Kept | None) -> Lost:

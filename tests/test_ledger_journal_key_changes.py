@@ -135,7 +135,7 @@ def test_what_cannot_follow_is_refused_and_nothing_is_recorded(world: World) -> 
         new=stranger.verifier.to_text(),
         old=newest.to_text(),
         reason="Mine now.",
-        statement=rotate(world.ledger.keys.signer, stranger),
+        signed=rotate(world.ledger.keys.signer, stranger),
     )
     with pytest.raises(KeyChangeRefused, match="other keys"):
         world.ledger.journal.write(record_rotation, forged, By(ADA))
@@ -149,7 +149,7 @@ def test_a_key_that_is_not_here_stops_signing_and_not_answering(world: World) ->
         new=new.verifier.to_text(),
         old=world.ledger.keys.signer.verifier.to_text(),
         reason="The new key was lost before it was kept.",
-        statement=rotate(world.ledger.keys.signer, new),
+        signed=rotate(world.ledger.keys.signer, new),
     )
     size = world.size()
     with pytest.raises(SigningKeyMissing, match=new.verifier.key_id.hex()):
@@ -224,7 +224,7 @@ def recorded(world: World, *, compromised: bool = False) -> None:
         new=new.verifier.to_text(),
         old=old.verifier.to_text(),
         reason="A year has passed.",
-        statement=rotate(old, new),
+        signed=rotate(old, new),
     )
     world.ledger.journal.write(record_rotation, request, By(ADA))
 

@@ -12,7 +12,7 @@ from sqlalchemy.engine.reflection import Inspector
 from ledger.database import connect, migrate, reading, writing
 from ledger.journal.events import DERIVED
 from ledger.journal.journal import By
-from ledger.journal.key_changes import retire_key, rotate_key, succeed_log
+from ledger.journal.key_changes import ResumeLog, retire_key, rotate_key, succeed_log
 from ledger.journal.master_key import rotate_master_key
 from ledger.journal.opening import CorrectClock
 from ledger.journal.projections import RebuildNeeded, note_versions, outdated, rebuild
@@ -22,8 +22,8 @@ from ledger.log import store
 from ledger.log.entry import KIND
 from ledger.quantities import Money, Quantity
 from ledger.recall.claim import AcceptClaim, DeclineClaim, SettleClaim
+from ledger.recall.person import ErasePerson, ExpireItems, SetRetention
 from ledger.recall.recall import RECALL_TABLES
-from ledger.resume import ResumeLog
 from ledger.trace.bill_of_materials import NeededMaterial, ReviseBillOfMaterials
 from ledger.trace.party import TRACE
 from ledger.trace.seller import DescribeSeller
@@ -110,13 +110,18 @@ def tell_of_substitutions(world: World) -> None:
 
 
 def tell_of_claims(world: World, serials: list[str]) -> None:
-    _opened, accepted, declined, settled, replaced = (world.claim(serial) for serial in serials[:5])
+    opened, accepted, declined, settled, replaced = (world.claim(serial) for serial in serials[:5])
     world.claim(serials[0], remedy="replacement")
     world.do(AcceptClaim(claim=accepted, statement="Seen."), key="accept")
     world.do(DeclineClaim(claim=declined, statement="Another product."))
     world.do(SettleClaim(claim=settled, amount=Money(3_490, "EUR")))
     spare = world.batch("B9", units=1)
     world.do(SettleClaim(claim=replaced, replacement=spare.serials[0]))
+    world.do(ErasePerson(person=opened, reason="They asked."))
+    world.do(SetRetention(kind="payout", days=1, reason="No longer is needed."))
+    world.do(SetRetention(kind="payout", days=2, reason="The bank takes so long."))
+    world.later(days=3)
+    world.do(ExpireItems())
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,11 @@ from ledger.journal.events import LogOpened
 from ledger.journal.fields import Prose, ask
 from ledger.journal.journal import By, Receipt, read_recorded
 from ledger.journal.key_events import (
+    GuardState,
     KeyRetired,
     KeyRotated,
     LastKnown,
+    LogResumed,
     LogSucceeded,
     keyring_after,
     read_keyring,
@@ -55,7 +57,7 @@ class RotateKey(Request, frozen=True):
     new: str
     old: str
     reason: Why
-    statement: str
+    signed: str  # the statement, a signed note
 
 
 class RetireKey(Request, frozen=True):
@@ -74,8 +76,16 @@ class SucceedLog(Request, frozen=True):
     last_size: int
     origin: str
     reason: Why
-    statement: str
+    signed: str  # the statement, a signed note
     vkey: str
+
+
+class ResumeLog(Request, frozen=True):
+    """Record that the log goes on with a fresh guard, because the former one was lost or was another log's."""
+
+    guard: GuardState
+    known: int | None
+    reason: Why
 
 
 @command("log.rotate_key")
@@ -88,7 +98,7 @@ def record_rotation(tx: Tx, request: RotateKey) -> None:
             new=request.new,
             old=request.old,
             reason=request.reason,
-            statement=request.statement,
+            statement=request.signed,
         ),
     )
 
@@ -110,10 +120,16 @@ def record_succession(tx: Tx, request: SucceedLog) -> None:
             last=last,
             origin=request.origin,
             reason=request.reason,
-            statement=request.statement,
+            statement=request.signed,
             vkey=request.vkey,
         ),
     )
+
+
+@command("log.resume")
+def record_resumption(tx: Tx, request: ResumeLog) -> None:
+    """On record for ever: the guard that stood for what was published is no longer the one that stands now."""
+    _record(tx, LogResumed(guard=request.guard, known=request.known, reason=request.reason))
 
 
 def rotate_key(ledger: Ledger, reason: str, by: By, *, compromised: bool = False) -> Receipt | None:
@@ -134,7 +150,7 @@ def rotate_key(ledger: Ledger, reason: str, by: By, *, compromised: bool = False
         new=new.verifier.to_text(),
         old=old.verifier.to_text(),
         reason=reason,
-        statement=rotate(old, new),
+        signed=rotate(old, new),
     )
     receipt = ledger.journal.write(record_rotation, request, by)
     # A crash here: the log demands the new key, which is in keys/log.next.pem, where every process finds it.
@@ -197,7 +213,7 @@ def _succession(last: Checkpoint, kept: int, old: list[Signer], new: Signer, rea
         last_size=last.size,
         origin=new.name,
         reason=reason,
-        statement=succeed(last, kept, old, new),
+        signed=succeed(last, kept, old, new),
         vkey=new.verifier.to_text(),
     )
 

@@ -35,6 +35,7 @@ NOT_BY_FORM = frozenset(
     {
         "log.open",
         "log.correct_clock",
+        "log.resume",
         "log.retire_key",
         "log.rotate_key",
         "log.succeed",
