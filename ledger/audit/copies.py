@@ -25,6 +25,10 @@ _BTREES = """
     WHERE a.amname = 'btree' AND c.relnamespace = current_schema()::regnamespace AND i.indisvalid ORDER BY 2"""
 
 
+# As bytes: what was changed may no longer be text.
+_OWNERS = "SELECT CAST(name AS BLOB), CAST(tbl_name AS BLOB) FROM sqlite_schema WHERE type = 'index'"
+
+
 def check_copies(connection: Connection, findings: Findings) -> None:
     """Name indexes that do not agree with their tables, and what the database calls damaged."""
     if is_sqlite(connection):
@@ -34,7 +38,7 @@ def check_copies(connection: Connection, findings: Findings) -> None:
 
 
 def _check_sqlite(connection: Connection, findings: Findings) -> None:
-    owners = dict(fetch(connection, "SELECT name, tbl_name FROM sqlite_schema WHERE type = 'index'"))
+    owners = {_text(name): _text(table) for name, table in fetch(connection, _OWNERS)}
     try:
         messages = [row[0] for row in fetch(connection, "PRAGMA integrity_check")]
     except (SQLAlchemyError, *DRIVER_ERRORS) as error:
@@ -42,8 +46,12 @@ def _check_sqlite(connection: Connection, findings: Findings) -> None:
     for message in messages:
         if message != "ok":
             index = _INDEX.search(message)
-            table = str(owners.get(index[1], "")) if index else ""
+            table = owners.get(index[1], "") if index else ""
             findings.add("damaged", table, "", index[1] if index else "", f"SQLite says: {message}")
+
+
+def _text(stored: bytes | None) -> str:
+    return (stored or b"").decode(errors="backslashreplace")
 
 
 def _check_postgresql(connection: Connection, findings: Findings) -> None:

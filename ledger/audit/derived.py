@@ -18,7 +18,7 @@ from ledger.audit.comparing import compare, count_staged
 from ledger.audit.copies import check_copies
 from ledger.audit.finding import Findings, Progress, no_progress
 from ledger.audit.log import Plan, Report, audit_snapshot, read_guard, scratch, snapshot
-from ledger.audit.rows import DRIVER_ERRORS, fetch, recover, walk_bodies
+from ledger.audit.rows import DRIVER_ERRORS, as_far_as_it_can_be_read, fetch, recover, walk_bodies
 from ledger.audit.sharing import crew
 from ledger.database import writing
 from ledger.errors import LedgerError
@@ -58,10 +58,11 @@ def audit_derived(
     guarded = read_guard(guard, findings)
     with crew(engine, plan.workers) as hands, snapshot(engine, hands) as connection:
         seen = audit_snapshot(connection, guarded, verifier, files, findings, plan, hands, progress)
-        check_copies(connection, findings)
+        with as_far_as_it_can_be_read(connection, "", findings):
+            check_copies(connection, findings)
         current = _current_nouns(connection, findings)
         _Rebuild(connection, current, files, units_key, findings).run(seen.size, progress)
-        staged = _count_staged(connection)
+        staged = _count_staged(connection, findings)
     return Report(
         seen.size, seen.checkpoints, findings.all(), staged, seen.note, seen.first, remarks=seen.remarks
     )
@@ -90,12 +91,13 @@ def _current_nouns(connection: Connection, findings: Findings) -> list[Noun]:
     return current
 
 
-def _count_staged(connection: Connection) -> dict[str, int]:
-    staged = {}
+def _count_staged(connection: Connection, findings: Findings) -> dict[str, int]:
+    staged: dict[str, int] = {}
     for noun in NOUNS.values():
         for table in noun.tables:
             if table.name in noun.staged:
-                staged[table.name] = count_staged(connection, table, noun.staged[table.name])
+                with as_far_as_it_can_be_read(connection, table.name, findings):
+                    staged[table.name] = count_staged(connection, table, noun.staged[table.name])
     return {name: count for name, count in staged.items() if count}
 
 

@@ -12,7 +12,6 @@ from secrets import token_urlsafe
 from tempfile import TemporaryDirectory
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.audit.finding import Finding, Findings, Progress, no_progress
 from ledger.audit.heads import HeadsReport, parts_of_heads
@@ -23,19 +22,19 @@ from ledger.audit.prefix import Prefix, first_to_read, name_other_root, read_pre
 from ledger.audit.ranges import RANGE_ENTRIES, Scope
 from ledger.audit.resuming import FORMAT, Header, OtherAudit, Resumed, begin_or_resume, program_digest
 from ledger.audit.rows import (
-    DRIVER_ERRORS,
+    CANNOT_READ,
     begin_recoverable,
     export_snapshot,
     fetch,
     is_sqlite,
+    name_unreadable,
     read_notes,
-    recover,
 )
 from ledger.audit.schema import check_schema, remarks
 from ledger.audit.sharing import Crew, Part, crew
 from ledger.audit.size import log_size
 from ledger.database import connect, reading, writing
-from ledger.errors import LedgerError, database_error
+from ledger.errors import LedgerError
 from ledger.files import Files
 from ledger.log import store
 from ledger.log.checkpoint import Checkpoint
@@ -150,11 +149,8 @@ def audit_snapshot(
     """Check the log in one snapshot, as far as it can be read."""
     try:
         return _check_all(connection, guarded, verifier, files, findings, plan, hands, progress)
-    except (SQLAlchemyError, *DRIVER_ERRORS) as error:
-        if not findings.found and database_error(error) is None:
-            raise  # of a database that is whole the statement is wrong, and the fault is ours
-        recover(connection)
-        findings.add("unreadable", "log_entries", "", "", f"cannot be read to the end: {error}")
+    except CANNOT_READ as error:
+        name_unreadable(connection, "log_entries", findings, error)
         return Seen()
 
 

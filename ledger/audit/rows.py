@@ -9,16 +9,20 @@ with `?` for parameters; where the databases differ the difference has its place
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from ledger.audit.finding import Findings
+from ledger.errors import database_error
 from ledger.log.checkpoint import LARGEST_SIZE
 
 DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)  # a damaged page or file, text that is no UTF-8
+CANNOT_READ = (SQLAlchemyError, *DRIVER_ERRORS)
 FETCH_ROWS = 1_000
 SAVEPOINT = "audit"
 
@@ -92,6 +96,26 @@ def recover(connection: Connection) -> None:
     """Go on after one of DRIVER_ERRORS: PostgreSQL refuses everything else in a transaction that failed."""
     if not is_sqlite(connection):
         _driver(connection).execute(f"ROLLBACK TO {SAVEPOINT}")
+
+
+@contextmanager
+def as_far_as_it_can_be_read(connection: Connection, table: str, findings: Findings) -> Iterator[None]:
+    """What cannot be read ends what is done here, and is noted; the audit goes on behind it."""
+    try:
+        yield
+    except CANNOT_READ as error:
+        name_unreadable(connection, table, findings, error)
+
+
+def name_unreadable(connection: Connection, table: str, findings: Findings, error: Exception) -> None:
+    """Note that one of `CANNOT_READ` ended a reading.
+
+    Raises it where nothing says that the database is damaged: then the statement is wrong, and the fault is ours.
+    """
+    if not findings.found and database_error(error) is None:
+        raise error
+    recover(connection)
+    findings.add("unreadable", table, "", "", f"cannot be read to the end: {error}")
 
 
 def _driver(connection: Connection) -> Any:
