@@ -4,6 +4,7 @@
     items        the value decrypts under its person's key, in its own place
     accesses     the row carries the HMAC of itself and of the row before it; the triggers that protect it stand
     vault_keys   the key unwraps under the master key
+    and the tables are of the revision that this program makes
 
 What is missing altogether shows in the log, which names every item: `ledger.recall.erasing.vault_problems`.
 """
@@ -16,6 +17,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, select, text
 
 from ledger.database import reading
+from ledger.migrating import newest_revision
 from ledger.vault import ACCESSES, WITH_KEY, ItemDamaged, Vault, WrongMasterKey
 from ledger.vault_accesses import broken_accesses
 from ledger.vault_tables import accesses, items, persons, vault_keys
@@ -27,13 +29,14 @@ _STANDING = {
         "SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass('accesses') AND tgenabled IN ('O', 'A')"
     ),
 }
+_REVISIONS = text("SELECT version_num FROM alembic_version")
 
 
 @dataclass(frozen=True, slots=True)
 class VaultProblem:
     """A row that is not what was written: its table, its key there ("" for the table), and what is wrong with it."""
 
-    table: Literal["persons", "items", "accesses", "vault_keys"]
+    table: Literal["persons", "items", "accesses", "vault_keys", "alembic_version"]
     row: str
     problem: str
 
@@ -41,6 +44,9 @@ class VaultProblem:
 def check_vault(vault: Vault) -> Iterator[VaultProblem]:
     """Every problem, in one snapshot, a row at a time: about 10 µs a row."""
     with reading(vault.engine) as connection, _any_text(connection):
+        yield from _revision(
+            connection
+        )  # first: in tables of another version the others may not find their way
         yield from _keys(vault, connection)
         yield from _items(vault, connection)
         yield from _accesses(vault, connection)
@@ -64,6 +70,13 @@ def _any_text(connection: Connection) -> Iterator[None]:
 
 def _decoded(stored: bytes) -> str:
     return stored.decode(errors="backslashreplace")
+
+
+def _revision(connection: Connection) -> Iterator[VaultProblem]:
+    stands, should = list(connection.scalars(_REVISIONS)), newest_revision("vault")
+    if stands != [should]:
+        problem = f"this program makes {should}: another version of it made the tables, or this was changed"
+        yield VaultProblem("alembic_version", ", ".join(map(str, stands)), problem)
 
 
 def _keys(vault: Vault, connection: Connection) -> Iterator[VaultProblem]:
