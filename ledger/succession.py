@@ -18,7 +18,7 @@ from ledger.database import reading
 from ledger.durable import make_private_folder
 from ledger.journal.clock import Clock
 from ledger.journal.journal import By, Receipt
-from ledger.journal.key_changes import succeed_log
+from ledger.journal.key_changes import NAME_TAKEN, is_succeeded, succeed_log
 from ledger.journal.key_events import read_keyring
 from ledger.journal.opening import open_ledger
 from ledger.key_files import KEY_BYTES, locked, read_plain, replace_file, sealed_signer, wrapped
@@ -28,7 +28,7 @@ from ledger.log.checkpoint import Checkpoint
 from ledger.log.compare import compare, parse_kept
 from ledger.log.directory import NothingPublished
 from ledger.log.guard import FreshGuard, Guard, GuardDamaged, GuardMissing
-from ledger.log.keyring import Keyring
+from ledger.log.keyring import KeyChangeRefused, Keyring
 from ledger.log.note import Signer, UntrustedNote, open_note, split_note
 from ledger.resume import OPERATOR, EntriesDiffer, demand_whole
 from ledger.settings import Settings
@@ -61,6 +61,7 @@ def succeed(
         demand_whole(ledger)
         with reading(ledger.engine) as connection:
             guard = _guard_for(connection, settings)
+            _demand_unfinished(connection, settings, guard, origin)
             known = _largest(connection, settings, last_known, own=ledger.keys.signers(), origin=origin)
     with closing(open_ledger(settings, guard=guard, **how)) as ledger:
         receipt = succeed_log(ledger, origin=origin, reason=reason, by=By(OPERATOR), last_known_note=known)
@@ -103,6 +104,22 @@ def _guard_for(connection: Connection, settings: Settings) -> Guard:
     return guard if fits else FreshGuard(settings.guard, newest)
 
 
+def _demand_unfinished(connection: Connection, settings: Settings, guard: Guard, origin: str) -> None:
+    """Where the succession to `origin` is on record, it may only be finished: entries lost since ask for another name.
+
+    A guard that is begun afresh would forget them. Only before the first one is the log of the succession's own size,
+    and there is none of the new origin yet. Raises KeyChangeRefused.
+    """
+    keyring, newest = read_keyring(connection), store.newest_checkpoint(connection)
+    assert keyring is not None
+    assert newest is not None
+    if not is_succeeded(keyring, origin) or not isinstance(guard, FreshGuard):
+        return
+    own_size = keyring.newest.first_size + 1  # what it recorded, and the state that the seal adds
+    if _guards_own(settings, keyring) is not None or newest.size > own_size:
+        raise KeyChangeRefused(reason=f"{NAME_TAKEN}, or where only the guard is lost: lotproof log resume")
+
+
 def _largest(
     connection: Connection, settings: Settings, last_known: str | None, *, own: Sequence[Signer], origin: str
 ) -> str | None:
@@ -113,7 +130,7 @@ def _largest(
     keyring, newest = read_keyring(connection), store.newest_checkpoint(connection)
     assert keyring is not None
     assert newest is not None
-    if keyring.newest.verifier.name == origin and len(keyring.keys) > 1:
+    if is_succeeded(keyring, origin):
         return None
     if last_known is not None:
         _demand_signed(last_known, keyring, newest, own)

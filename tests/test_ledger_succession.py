@@ -17,6 +17,7 @@ from ledger.journal.key_changes import retire_key, rotate_key
 from ledger.journal.key_events import LogSucceeded
 from ledger.journal.opening import open_ledger
 from ledger.keys import KeyMissing
+from ledger.log.keyring import KeyChangeRefused
 from ledger.log.note import UntrustedNote
 from ledger.resume import EntriesDiffer, EntriesMissing, resume
 from ledger.settings import InvalidOrigin, Settings
@@ -262,3 +263,47 @@ def test_without_the_master_key_nothing_is_made(world: World) -> None:
     with pytest.raises(KeyMissing):
         succeed(world.ledger.settings, origin=NEW, reason="Gone.", clock=world.clock, keys_are_lost=True)
     assert not list(world.ledger.settings.keys.iterdir())
+
+
+def lose_the_last(world: World, settings: Settings) -> dict[str, bytes]:
+    """Record something, put the database of before in its place; the folder's guard and keys as they are then."""
+    data = settings.data
+    older = shutil.copy(data / "lotproof.db", data.parent / "older-still.db")
+    again = World(open_ledger(settings, clock=world.clock), world.clock)
+    again.do(CELL)
+    again.close()
+    for suffix in ("-wal", "-shm"):
+        Path(f"{data}/lotproof.db{suffix}").unlink(missing_ok=True)
+    shutil.copy(older, data / "lotproof.db")
+    return {one.name: one.read_bytes() for one in [data / "guard", *(data / "keys").iterdir()]}
+
+
+def test_a_log_whose_key_was_rotated_does_not_go_on_under_its_own_name(world: World) -> None:
+    world.ledger.settings.init()
+    rotate_key(world.ledger, "A year has passed.", By(ADA))
+    world.close()
+    settings = world.ledger.settings
+    before = lose_the_last(world, settings)
+    with pytest.raises(KeyChangeRefused, match="this origin before"):
+        succeed(settings, origin=settings.origin, reason="Let us go on.", clock=world.clock)
+    assert {name: at.read_bytes() for name in before for at in settings.data.rglob(name)} == before
+
+
+@pytest.mark.parametrize("guard_is_lost", [False, True])
+def test_a_second_loss_asks_for_a_second_name(lost: tuple[World, str, str], guard_is_lost: bool) -> None:
+    world, _early, _late = lost
+    succeeded(world)
+    settings = Settings.from_env({"LOTPROOF_DATA": str(world.ledger.settings.data)})
+    if guard_is_lost:
+        again = World(open_ledger(settings, clock=world.clock), world.clock)
+        again.do(FOIL)
+        again.close()
+    lose_the_last(world, settings)
+    if guard_is_lost:
+        (settings.data / "guard").unlink()
+    with pytest.raises(KeyChangeRefused, match="this origin before"):
+        succeed(settings, origin=NEW, reason="Let us go on.", clock=world.clock)
+    receipt = succeed(settings, origin=f"{NEW}-3", reason="Gone again.", clock=world.clock)
+    assert receipt is not None
+    event = receipt.first(LogSucceeded).event
+    assert event.last.size - event.kept == (0 if guard_is_lost else 2)

@@ -41,6 +41,8 @@ from ledger.log.keyring import KeyChangeRefused, Keyring
 from ledger.log.note import Signer
 from ledger.log.statement import rotate, succeed
 
+NAME_TAKEN = "the log had this origin before; choose another name"
+
 Why = Annotated[Prose, Meta(min_length=1), ask("Why", "It stands in the log for ever.")]
 
 
@@ -186,7 +188,7 @@ def succeed_log(
     the new origin into the settings afterwards. Raises KeyChangeRefused.
     """
     keyring = _keyring(ledger)
-    if keyring.newest.verifier.name == origin and len(keyring.keys) > 1:
+    if is_succeeded(keyring, origin):
         settle(ledger.keys, keyring.current)
         return None
     with reading(ledger.engine) as connection:
@@ -203,6 +205,19 @@ def succeed_log(
     # A crash here: the log demands the new key and the guard may still be the old one. The same call goes on.
     settle(ledger.keys, _keyring(ledger).current)
     return receipt
+
+
+def is_succeeded(keyring: Keyring, origin: str) -> bool:
+    """Whether the newest change of keys is the succession to `origin`. Raises KeyChangeRefused for an earlier name.
+
+    A rotation brings a key of the same name: that the newest key is called `origin` says nothing of a succession.
+    """
+    names = [one.verifier.name for one in keyring.keys]
+    if names[-1] == origin and origin not in names[:-1] and len(names) > 1:
+        return True
+    if origin in names:
+        raise KeyChangeRefused(reason=NAME_TAKEN)
+    return False
 
 
 def _succession(last: Checkpoint, kept: int, old: list[Signer], new: Signer, reason: str) -> SucceedLog:
