@@ -27,6 +27,10 @@ assert all((accounts, attempts, tokens, work))
 FOLDER = click.Path(file_okay=False, path_type=Path)
 THERE = click.Path(exists=True, file_okay=False, path_type=Path)
 
+OLDER_MASTER_KEY = (
+    "If the master key was replaced since then: that copy needs the one of before. Better, take a new backup."
+)
+
 
 @click.command()
 @click.argument("folder", type=FOLDER, metavar="DIR")
@@ -121,9 +125,13 @@ def _check(folder: Path, vault: Path | None, vkey: str | None, *, as_json: bool)
         click.echo(to_json({"size": size, "files": found.files, "problems": list(found.problems)}))
     elif found.problems:
         click.echo("\n".join([*found.problems, f"{len(found.problems)} problems: this backup is not whole."]))
+        if any("the master key does not open" in problem for problem in found.problems):
+            click.echo(OLDER_MASTER_KEY)
     else:
-        opened = f", and the copy of the vault in {found.vault}" if found.vault else ""
-        click.echo(f"The backup is whole: {size} entries, {found.files} files that they name{opened}.")
+        copied = f", and the copy of the vault in {found.vault}" if found.vault else ""
+        click.echo(f"The backup is whole: {size} entries, {found.files} files that they name{copied}.")
+        if found.vault and keys is None:
+            click.echo("No value of the vault was opened: that takes the keys, and no --key.")
     if found.problems:
         click.get_current_context().exit(FINDING)
 

@@ -10,13 +10,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 from ledger.backup import BackedUp, KeysBesideData, back_up
 from ledger.backup_check import check_backup
+from ledger.cli_border import FINDING
 from ledger.errors import LedgerError
 from ledger.generations import add_generation, generations, prune
 from ledger.journal.journal import By
 from ledger.journal.key_changes import retire_key, rotate_key
+from ledger.journal.master_key import rotate_master_key
 from ledger.journal.opening import open_ledger
 from ledger.log.compare import parse_kept
 from ledger.log.layout import FileDiffers
@@ -32,11 +35,12 @@ from ledger.restore import (
     Sources,
     restore,
 )
-from ledger.resume import resume
+from ledger.resume import OPERATOR, resume
 from ledger.state import open_state
 from ledger.succession import succeed
 from ledger.vault import UnknownItem
 from portal.accounts import accounts, add_account
+from portal.cli import main
 from portal.cli_backup import STATE_TABLES
 from tests.postgres import Server
 from tests.tampering import audited
@@ -351,6 +355,30 @@ def test_a_changed_copy_of_the_vault_is_found(copies: Copies) -> None:
         copies.at / "data", ledger.keys.signer.verifier, vault=copies.at / "vault", master=ledger.keys.master
     )
     assert any("items" in problem for problem in checked.problems)
+
+
+def checked(copies: Copies, *words: str) -> Result:
+    """What `lotproof backup --check` says of the backup with its copy of the vault."""
+    world, places = copies.world, (str(copies.at / "data"), "--vault", str(copies.at / "vault"))
+    environment = {"LOTPROOF_DATA": str(world.ledger.settings.data)}
+    return CliRunner().invoke(main, ["backup", *places, "--check", *words], env=environment)
+
+
+def test_a_check_without_the_keys_says_that_no_value_was_opened(copies: Copies) -> None:
+    copies.make()
+    told = "No value of the vault was opened"
+    assert told not in checked(copies).stdout
+    without = checked(copies, "--key", copies.world.ledger.keys.signer.verifier.to_text())
+    assert without.exit_code == 0
+    assert told in without.stdout
+
+
+def test_a_copy_of_before_a_new_master_key_says_what_may_be_the_reason(copies: Copies) -> None:
+    copies.make()
+    rotate_master_key(copies.world.ledger, "Its time has run out.", By(OPERATOR))
+    result = checked(copies)
+    assert result.exit_code == FINDING
+    assert "take a new backup" in result.stdout
 
 
 # --- killed in the middle
