@@ -150,4 +150,4 @@ def _protected(connection: Connection, schema: str) -> set[str]:
         "WHERE event_object_schema = %(schema)s AND event_manipulation = 'UPDATE'",
         {"schema": schema},
     )
-    return KEPT_FOR_EVER | set(rows.scalars())
+    return {*KEPT_FOR_EVER, *rows.scalars()}
