@@ -11,6 +11,7 @@ import click
 from ledger.errors import LedgerError, storage_error
 
 FINDING, USAGE, REFUSED = 1, 2, 3
+LONGEST_SENTENCE = 1_000  # characters of a command's first sentence
 JSON_KEY = "lotproof.json"
 BAD_REQUEST = 400  # what was asked makes no request: the same as wrong usage
 
@@ -32,6 +33,16 @@ class Group(click.Group):
             if refused is None:
                 raise
             _refuse(ctx, refused)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each command with the whole first sentence of its help: click cuts it off at the end of the line."""
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [
+            (name, one.get_short_help_str(LONGEST_SENTENCE)) for name, one in found if one and not one.hidden
+        ]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
 
 
 def _refuse(ctx: click.Context, error: LedgerError) -> NoReturn:
