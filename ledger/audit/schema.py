@@ -1,5 +1,7 @@
 """Whether the database is built as our migrations build it, its triggers above all."""
 
+from functools import cache
+
 from sqlalchemy import Connection
 
 from ledger.audit.catalogue import Catalogue, kept_catalogue, owns, read_catalogue, read_grants
@@ -7,6 +9,7 @@ from ledger.audit.finding import Findings
 from ledger.audit.rows import fetch, is_sqlite
 from ledger.database import connect, migrate, reading
 from ledger.log import store
+from ledger.migrating import newest_revision
 
 # Statistics that SQLite keeps for itself hold nothing of ours.
 # As bytes: what was changed may no longer be text.
@@ -25,22 +28,29 @@ def check_schema(connection: Connection, findings: Findings) -> set[str]:
 
     On PostgreSQL also what roles may do to the log's tables. Gives the names of the tables that are there.
     """
+    if is_sqlite(connection):
+        stands = _schema(connection)
+        _compare("sqlite_schema", _made_fresh(), stands, findings)
+    else:
+        stands = read_catalogue(connection)
+        _compare("pg_catalog", kept_catalogue(), stands, findings)
+        _check_grants(connection, findings)
+    tables = {name for kind, name in stands if kind == "table"}
+    if "alembic_version" in tables:
+        found = fetch(connection, _REVISIONS[connection.dialect.name])
+        _compare_revisions([("text", newest_revision("lotproof").encode())], found, findings)
+    return tables
+
+
+@cache
+def _made_fresh() -> Catalogue:
+    """A database that was just made: 40 ms, and the same as long as this program runs."""
     scratch = connect(None)
     migrate(scratch, "lotproof")
     with reading(scratch) as fresh:
-        if is_sqlite(connection):
-            stands = _schema(connection)
-            _compare("sqlite_schema", _schema(fresh), stands, findings)
-        else:
-            stands = read_catalogue(connection)
-            _compare("pg_catalog", kept_catalogue(), stands, findings)
-            _check_grants(connection, findings)
-        tables = {name for kind, name in stands if kind == "table"}
-        if "alembic_version" in tables:
-            should, found = (fetch(one, _REVISIONS[one.dialect.name]) for one in (fresh, connection))
-            _compare_revisions(should, found, findings)
+        made = _schema(fresh)
     scratch.dispose()
-    return tables
+    return made
 
 
 def _schema(connection: Connection) -> Catalogue:
