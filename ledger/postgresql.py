@@ -31,6 +31,10 @@ LOCK_TIMEOUT_MS = 30_000
 # A process that hangs in the middle of a transaction must not hold up writers, or the cleaning of dead rows, for ever.
 IDLE_WRITER_MS = 60_000
 IDLE_READER_MS = 900_000
+# A machine that vanishes says no word. Unless somebody asks, TCP takes two hours to notice: so long a dead client that
+# was sending rows would hold the writers' lock, and a dead server whoever waits for its answer.
+ASK_AFTER_SECONDS, ASK_EVERY_SECONDS, ASK_TIMES = 30, 10, 3
+UNHEARD_MS = 1_000 * (ASK_AFTER_SECONDS + ASK_EVERY_SECONDS * ASK_TIMES)
 POOL_KEPT, POOL_MORE = 10, 20
 IDLE = 0  # libpq's PQTRANS_IDLE
 
@@ -42,7 +46,13 @@ BEGIN_WRITING = (
     f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_WRITER_MS}",
 )
 LOCK = "SELECT 1 FROM write_lock FOR UPDATE"
-TIME = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+TIME = "SELECT clock_timestamp()"
+_NOTICING = {  # on our side of the connection: libpq, "Parameter Key Words"
+    "keepalives_idle": ASK_AFTER_SECONDS,
+    "keepalives_interval": ASK_EVERY_SECONDS,
+    "keepalives_count": ASK_TIMES,
+    "tcp_user_timeout": UNHEARD_MS,
+}
 LOCK_NOT_AVAILABLE = "55P03"
 SAVEPOINT, RELEASE = "SAVEPOINT command", "RELEASE command"
 _TABLE = text("SELECT to_regclass(:name) IS NOT NULL")
@@ -75,13 +85,19 @@ def connect_postgresql(location: Postgres) -> Engine:
     url = make_url(location.url)
     given = url.query.get("options", "")
     options = (
-        f"{given} -csearch_path={location.schema} -clock_timeout={LOCK_TIMEOUT_MS} "
+        f"-ctcp_keepalives_idle={ASK_AFTER_SECONDS} -ctcp_keepalives_interval={ASK_EVERY_SECONDS} "
+        f"-ctcp_keepalives_count={ASK_TIMES} -ctcp_user_timeout={UNHEARD_MS} {given} "  # whoever set others has them
+        f"-csearch_path={location.schema} -clock_timeout={LOCK_TIMEOUT_MS} "
         f"-cidle_in_transaction_session_timeout={IDLE_READER_MS}"
     )
     engine = create_engine(
         url.update_query_dict({"options": options.strip()}),
         isolation_level="AUTOCOMMIT",  # BEGIN and COMMIT are said by `ledger.database`, as on SQLite
-        connect_args={"connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8"},
+        connect_args={
+            "connect_timeout": CONNECT_SECONDS,
+            "client_encoding": "utf8",
+            **{name: value for name, value in _NOTICING.items() if name not in url.query},
+        },
         pool_size=POOL_KEPT,
         max_overflow=POOL_MORE,
         pool_reset_on_return=None,
@@ -119,8 +135,8 @@ class Postgresql:
         for words in BEGIN_WRITING:
             say_later(connection, words)
         _, time, *read = run_all(connection, [(LOCK, ()), (TIME, ()), *ahead])
-        ((milliseconds,),) = rows_of(time)
-        return datetime.fromtimestamp(milliseconds / 1000, UTC), [rows_of(result) for result in read]
+        ((moment,),) = rows_of(time)
+        return moment, [rows_of(result) for result in read]
 
     def commit(self, connection: Connection) -> None:
         """Commit, with what still waits: all in one message.

@@ -5,13 +5,14 @@ tenth of it. And each message to a server and back costs as much again: so in a 
 back waits for the statement after it, and goes in the same message (libpq, "Pipeline Mode"). An error in one of them
 is raised where they are sent, and none behind it is carried out.
 
-Parameters are whole numbers, texts, bytes, days, truths, None and `Many`; the values that come back are those too.
+Parameters are whole numbers, texts, bytes, days, truths, None and `Many`; the values that come back are those,
+and times.
 """
 
 import select
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -24,7 +25,8 @@ COMMAND_OK, TUPLES_OK, PIPELINE_SYNC = 1, 2, 10
 CONNECTION_OK = 0
 SQLSTATE = ord("C")
 INTEGRITY = "23"
-_EPOCH = date(2000, 1, 1).toordinal()  # from which PostgreSQL counts days
+_BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)  # from which PostgreSQL counts microseconds, and days
+_EPOCH = _BEGINNING.toordinal()
 _WAITING, _PREPARED = "waiting", "statements"
 
 
@@ -244,6 +246,10 @@ def _number(value: bytes) -> int:
     return int.from_bytes(value, signed=True)
 
 
+def _moment(value: bytes) -> datetime:
+    return _BEGINNING + timedelta(microseconds=_number(value))
+
+
 def _day(value: bytes) -> date:
     return date.fromordinal(_EPOCH + _number(value))
 
@@ -261,11 +267,13 @@ _LOAD: dict[int, Callable[[bytes], object]] = {
     1042: bytes.decode,  # character
     1043: bytes.decode,  # character varying
     1082: _day,  # date
+    1184: _moment,  # timestamp with time zone
 }
 _ELEMENT: dict[str, tuple[int, Callable[[Any], bytes]]] = {
     "bigint": (20, lambda value: int(value).to_bytes(8, signed=True)),
     "boolean": (16, lambda value: bytes([bool(value)])),
     "bytea": (17, bytes),
     "date": (1082, _dump_day),
+    "json": (114, _dump_text),
     "text": (25, _dump_text),
 }

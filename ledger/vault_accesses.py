@@ -44,7 +44,7 @@ def add_accesses(connection: Connection, key: bytes, read: Sequence[Access]) -> 
         mac = _mac(key, mac, {**asdict(one), "at": format_moment(one.at), "number": number})
         rows.append({**asdict(one), "number": number, "mac": mac})
     if rows:
-        connection.execute(insert_into(accesses), rows)
+        insert_into(connection, accesses, rows)
 
 
 def list_accesses(connection: Connection, person: str) -> list[Access]:

@@ -1,5 +1,6 @@
 """The log's tables: tiles as a slow reference has them, and rows that nobody changes."""
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -124,7 +125,7 @@ def test_the_newest_checkpoint_is_the_largest(engine: Engine) -> None:
 def test_an_entry_cannot_be_appended_twice(engine: Engine) -> None:
     with writing(engine) as connection:
         grow(connection, Edge.empty(), 3)
-        with pytest.raises(IntegrityError, match="UNIQUE"):
+        with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
             store.append_entries(connection, 2, [(LEAVES[2], b"another")])
 
 

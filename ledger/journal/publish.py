@@ -7,7 +7,6 @@ signatures, insert the checkpoint. Publish: after the commit, advance the guard.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 
 import msgspec
 import orjson
@@ -23,9 +22,10 @@ from ledger.journal.who_signs import check_keys
 from ledger.log import store
 from ledger.log.canonical import encode
 from ledger.log.checkpoint import Checkpoint
+from ledger.log.checkpoint import checkpoint_of as checkpoint_of
 from ledger.log.guard import Guard, Guarded, GuardMoved
 from ledger.log.keyring import Keyring
-from ledger.log.note import Signer, Verifier, sign_note, split_note
+from ledger.log.note import Signer, Verifier, sign_note
 from ledger.log.tiles import Edge
 from ledger.moments import format_moment, parse_moment
 
@@ -330,12 +330,6 @@ def _is_overtaken(connection: Connection, guarded: Guarded) -> bool:
 def _stated_now(connection: Connection) -> StatusStated:
     state = read_map(connection)
     return StatusStated(map=StatedMap(leaves=state.leaves, root=state.root, version=state.version))
-
-
-@lru_cache(maxsize=16)
-def checkpoint_of(note: str) -> Checkpoint:
-    """The checkpoint that a signed note holds, its signature not checked again."""
-    return Checkpoint.parse(split_note(note)[0])
 
 
 def _stated_in(body: bytes) -> StatusStated | None:

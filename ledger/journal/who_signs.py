@@ -16,7 +16,7 @@ from ledger.errors import LedgerError
 from ledger.journal.key_events import KEY_KINDS, keyring_after
 from ledger.journal.registry import KINDS
 from ledger.journal.transaction import Draft
-from ledger.log.checkpoint import Checkpoint
+from ledger.log.checkpoint import checkpoint_of
 from ledger.log.keyring import Keyring, LogKey
 from ledger.log.note import split_note
 
@@ -55,5 +55,5 @@ def _as_of(key: LogKey, size: int) -> LogKey:
 @lru_cache(maxsize=4)
 def _signed(note: str) -> tuple[int, frozenset[tuple[str, bytes]]]:
     """The size of a checkpoint of ours, and who signed it."""
-    text, signatures = split_note(note)
-    return Checkpoint.parse(text).size, frozenset((one.name, one.key_id) for one in signatures)
+    signatures = split_note(note)[1]
+    return checkpoint_of(note).size, frozenset((one.name, one.key_id) for one in signatures)

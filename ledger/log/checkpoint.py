@@ -16,10 +16,11 @@ The format allows further lines and advises against them: nobody agrees on what 
 import re
 from base64 import b64encode
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ledger.errors import LedgerError
 from ledger.log.merkle import HASH_BYTES
-from ledger.log.note import MalformedKey, Verifier, check_name, decode_base64, open_note
+from ledger.log.note import MalformedKey, Verifier, check_name, decode_base64, open_note, split_note
 
 LARGEST_SIZE = 2**63 - 1
 _DECIMAL = re.compile("0|[1-9][0-9]{0,18}")
@@ -85,6 +86,12 @@ def open_checkpoint(note: str, verifier: Verifier) -> Checkpoint:
     if checkpoint.origin != verifier.name:
         raise MalformedCheckpoint(reason=f"its origin is not {verifier.name}, the name of the key")
     return checkpoint
+
+
+@lru_cache(maxsize=64)  # a writer looks at the same few again and again
+def checkpoint_of(note: str) -> Checkpoint:
+    """The checkpoint that a signed note holds, its signature not checked. Raises MalformedNote, MalformedCheckpoint."""
+    return Checkpoint.parse(split_note(note)[0])
 
 
 def parse_decimal(text: str) -> int:

@@ -23,8 +23,7 @@ from pathlib import Path
 
 from ledger.durable import sync_folder, write_new
 from ledger.errors import LedgerError
-from ledger.log.checkpoint import Checkpoint
-from ledger.log.note import split_note
+from ledger.log.checkpoint import Checkpoint, checkpoint_of
 
 SLOT_BYTES = 4_096
 FORMAT = "lotproof-guard/1"
@@ -67,7 +66,7 @@ class Guarded:
 
     @property
     def checkpoint(self) -> Checkpoint | None:
-        return None if self.note is None else Checkpoint.parse(split_note(self.note)[0])
+        return None if self.note is None else checkpoint_of(self.note)
 
     @property
     def size(self) -> int:

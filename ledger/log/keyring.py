@@ -27,8 +27,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ledger.errors import LedgerError
-from ledger.log.checkpoint import Checkpoint, MalformedCheckpoint
-from ledger.log.note import UntrustedNote, Verifier, open_note, split_note
+from ledger.log.checkpoint import Checkpoint, MalformedCheckpoint, checkpoint_of
+from ledger.log.note import UntrustedNote, Verifier, open_note
 
 MAX_CURRENT = 2  # an overlap is of two keys: rotating again in it asks for the older one to be retired first
 
@@ -124,7 +124,7 @@ class Keyring:
 
         Raises MalformedNote, UntrustedNote or MalformedCheckpoint, as `open_checkpoint` does.
         """
-        checkpoint = Checkpoint.parse(split_note(note)[0])
+        checkpoint = checkpoint_of(note)
         wanted = self.at(checkpoint.size)
         if checkpoint.origin != self.origin(checkpoint.size):
             raise MalformedCheckpoint(reason=f"its origin is not {self.origin(checkpoint.size)}, the log's")

@@ -15,6 +15,7 @@ a plus, so only the first ones are borders.
 """
 
 import binascii
+import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from ledger.errors import LedgerError
 
 ED25519 = b"\x01"
 MAX_SIGNATURES = 100  # the format asks for at least 16; a bound keeps a hostile note cheap
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f]")  # all but newline
 _DASH = "— "
 _PRIVATE = "PRIVATE+KEY+"
 
@@ -198,6 +200,7 @@ def split_note(note: str) -> tuple[str, tuple[Signature, ...]]:
     return text, tuple(_parse_signature(line) for line in lines[:-1].split("\n"))
 
 
+@lru_cache(maxsize=64)  # a log's own few names, for every checkpoint
 def check_name(name: str) -> str:
     """`name`, if it can be a key's name or a log's origin: something, with no space, plus or control."""
     if not name or "+" in name or any(char.isspace() or char < " " for char in name):
@@ -219,7 +222,7 @@ def decode_base64(text: str) -> bytes:
 def _check_text(text: str) -> None:
     if not text.endswith("\n"):
         raise MalformedNote(reason="its text does not end in a newline")
-    if any(char < " " and char != "\n" for char in text):
+    if _CONTROL.search(text):
         raise MalformedNote(reason="its text has a control character")
     try:
         text.encode()

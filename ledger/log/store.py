@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     func,
+    literal_column,
     select,
 )
 
@@ -81,8 +82,10 @@ _ROOTS = (
     )
     .order_by(tiles.c.number)
 )
-_NEWEST = Prepared(select(checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(1))
-NEWEST_NOTES = Prepared(select(checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(2))
+# The limit as a word of the statement: with one that is a parameter PostgreSQL plans anew each time.
+_BY_SIZE = select(checkpoints.c.note).order_by(checkpoints.c.size.desc())
+_NEWEST = Prepared(_BY_SIZE.limit(literal_column("1")))
+NEWEST_NOTES = Prepared(_BY_SIZE.limit(literal_column("2")))
 _FROM_SIZE = Prepared(
     select(checkpoints.c.note).where(checkpoints.c.size >= bindparam("size")).order_by(checkpoints.c.size)
 )

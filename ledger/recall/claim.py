@@ -117,9 +117,9 @@ class ClaimSettled(Event, frozen=True):
 
 @CLAIM.applies(ClaimOpened)
 def apply_opened(state: State, entries: Sequence[Recorded[ClaimOpened]]) -> None:
-    state.connection.execute(insert_into(claims), [_claim_row(one) for one in entries])
+    insert_into(state.connection, claims, [_claim_row(one) for one in entries])
     named = [{"claim": one.event.claim, "recall": recall} for one in entries for recall in one.event.recalls]
-    state.connection.execute(insert_into(claim_recalls), named)
+    insert_into(state.connection, claim_recalls, named)
 
 
 def _claim_row(one: Recorded[ClaimOpened]) -> dict[str, object]:

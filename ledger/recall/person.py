@@ -95,7 +95,7 @@ class RetentionSet(Event, frozen=True):
 @PERSON.applies(PersonErased)
 def apply_erased(state: State, entries: Sequence[Recorded[PersonErased]]) -> None:
     rows = [{"person": one.event.person, "erased_at": one.at, "recorded": one.index} for one in entries]
-    state.connection.execute(insert_into(erased_persons), rows)
+    insert_into(state.connection, erased_persons, rows)
 
 
 @PERSON.applies(PersonExpired)
@@ -111,7 +111,7 @@ def apply_expired(state: State, entries: Sequence[Recorded[PersonExpired]]) -> N
         for one in entries
         for item in one.event.items
     ]
-    state.connection.execute(insert_into(expired_items), rows)
+    insert_into(state.connection, expired_items, rows)
 
 
 @PERSON.applies(RetentionSet)
@@ -124,7 +124,7 @@ def apply_retention(state: State, entries: Sequence[Recorded[RetentionSet]]) -> 
             "reason": one.event.reason,
             "recorded": one.index,
         }
-        state.connection.execute(insert_into(retention_rules), [row])
+        insert_into(state.connection, retention_rules, [row])
 
 
 class ErasePerson(Request, frozen=True):

@@ -178,7 +178,7 @@ def apply_drafted(state: State, entries: Sequence[Recorded[RecallDrafted]]) -> N
             "published_index": None,
             "recorded": one.index,
         }
-        state.connection.execute(insert_into(recalls), row)
+        insert_into(state.connection, recalls, row)
         _insert_version(state, one, 1)
 
 
@@ -200,13 +200,11 @@ def _insert_version(
         "drafted_by": one.actor,
         "drafted": one.index,
     }
-    state.connection.execute(insert_into(recall_versions), row)
+    insert_into(state.connection, recall_versions, row)
     named = {"recall": one.event.recall, "version": version}
-    state.connection.execute(
-        insert_into(recall_batches), [{**named, "batch": batch} for batch in one.event.batches]
-    )
+    insert_into(state.connection, recall_batches, [{**named, "batch": batch} for batch in one.event.batches])
     if one.event.lots:
-        state.connection.execute(insert_into(recall_lots), [{**named, "lot": lot} for lot in one.event.lots])
+        insert_into(state.connection, recall_lots, [{**named, "lot": lot} for lot in one.event.lots])
 
 
 @RECALL.applies(RecallApproved)
@@ -267,7 +265,7 @@ def _put_ranges(state: State, recall: str, scope: FileRef) -> None:
         {"recall": recall, "c": c, "start": start, "end": end}
         for c, start, end in parse_scope(state.read_file(scope.sha256))
     ]
-    state.connection.execute(insert_into(recall_ranges), rows)
+    insert_into(state.connection, recall_ranges, rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,10 +113,8 @@ class BatchProduced(Event, frozen=True):
 
 @BATCH.applies(BatchProduced)
 def apply_produced(state: State, entries: Sequence[Recorded[BatchProduced]]) -> None:
-    state.connection.execute(insert_into(batches), [_batch_row(one) for one in entries])
-    state.connection.execute(
-        insert_into(batch_codes), [row for one in entries for row in _code_rows(one.event)]
-    )
+    insert_into(state.connection, batches, [_batch_row(one) for one in entries])
+    insert_into(state.connection, batch_codes, [row for one in entries for row in _code_rows(one.event)])
     inputs = [
         {
             "batch": one.event.batch,
@@ -131,7 +129,7 @@ def apply_produced(state: State, entries: Sequence[Recorded[BatchProduced]]) -> 
         for number, consumed in enumerate(one.event.inputs)
     ]
     if inputs:
-        state.connection.execute(insert_into(batch_inputs), inputs)
+        insert_into(state.connection, batch_inputs, inputs)
 
 
 def _code_rows(event: BatchProduced) -> list[dict[str, object]]:

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from sqlalchemy import Column, Connection, Integer, String, Table, bindparam, func, select
 
-from ledger.database import insert_into
+from ledger.database import Prepared, insert_into
 from ledger.errors import LedgerError, NotFound, Refused
 from ledger.journal.fields import Code, Name, ask
 from ledger.journal.registry import Event, Noun, Recorded, Request, State, command
@@ -98,7 +98,7 @@ def apply_material(state: State, entries: Sequence[Recorded[MaterialRegistered]]
         {"id": one.event.material, "code": one.event.code, "name": one.event.name, "recorded": one.index}
         for one in entries
     ]
-    state.connection.execute(insert_into(materials), rows)
+    insert_into(state.connection, materials, rows)
 
 
 @BILL_OF_MATERIALS.applies(BillOfMaterialsRevised)
@@ -117,7 +117,7 @@ def apply_revised(state: State, entries: Sequence[Recorded[BillOfMaterialsRevise
         for one in entries
         for number, line in enumerate(one.event.lines)
     ]
-    state.connection.execute(insert_into(bom_lines), rows)
+    insert_into(state.connection, bom_lines, rows)
 
 
 class RegisterMaterial(Request, frozen=True):
@@ -180,15 +180,15 @@ class Material:
     recorded: int
 
 
-_BY_CODE = select(materials).where(
-    (materials.c.code == bindparam("code")) | (materials.c.id == bindparam("code"))
+_BY_CODE = Prepared(
+    select(materials).where((materials.c.code == bindparam("code")) | (materials.c.id == bindparam("code")))
 )
 
 
 def find_material(connection: Connection, code: str) -> Material | None:
     """The material with this code or id, or None."""
-    row = connection.execute(_BY_CODE, {"code": code}).first()
-    return None if row is None else Material(*row)
+    rows = _BY_CODE.fetch(connection, code=code)
+    return Material(*rows[0]) if rows else None
 
 
 def get_material(connection: Connection, code: str) -> Material:

@@ -126,11 +126,11 @@ def _refuse_repeated(serials: Sequence[str]) -> None:
 
 
 def _begin(connection: Connection, *, unit_set: str, begun: datetime) -> None:
-    connection.execute(insert_into(stagings), {"unit_set": unit_set, "begun": begun})
+    insert_into(connection, stagings, {"unit_set": unit_set, "begun": begun})
 
 
 def _insert_rows(connection: Connection, *, rows: Sequence[dict[str, object]]) -> None:
-    connection.execute(insert_into(units), rows)
+    insert_into(connection, units, rows)
 
 
 def unstage(journal: Journal, *unit_sets_left: str) -> None:

@@ -81,7 +81,7 @@ def apply_received(state: State, entries: Sequence[Recorded[MaterialLotReceived]
         }
         for one in entries
     ]
-    state.connection.execute(insert_into(material_lots), rows)
+    insert_into(state.connection, material_lots, rows)
 
 
 class ReceiveMaterialLot(Request, frozen=True):

@@ -64,7 +64,7 @@ def apply_registered(state: State, entries: Sequence[Recorded[PartyRegistered]])
         }
         for one in entries
     ]
-    state.connection.execute(insert_into(parties), rows)
+    insert_into(state.connection, parties, rows)
 
 
 class RegisterParty(Request, frozen=True):

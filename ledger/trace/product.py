@@ -73,7 +73,7 @@ def apply_registered(state: State, entries: Sequence[Recorded[ProductRegistered]
         }
         for one in entries
     ]
-    state.connection.execute(insert_into(products), rows)
+    insert_into(state.connection, products, rows)
 
 
 LabelLine = Annotated[str, Meta(min_length=1, max_length=60)]

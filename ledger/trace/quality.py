@@ -67,7 +67,7 @@ def apply_placed(state: State, entries: Sequence[Recorded[HoldPlaced]]) -> None:
         }
         for one in entries
     ]
-    state.connection.execute(insert_into(holds), rows)
+    insert_into(state.connection, holds, rows)
 
 
 @QUALITY.applies(HoldReleased)

@@ -79,7 +79,7 @@ def apply_described(state: State, entries: Sequence[Recorded[SellerDescribed]]) 
         "zone": last.event.zone,
         "recorded": last.index,
     }
-    state.connection.execute(insert_into(sellers), row)
+    insert_into(state.connection, sellers, row)
 
 
 class DescribeSeller(Request, frozen=True):

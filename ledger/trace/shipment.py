@@ -108,8 +108,8 @@ def apply_sent(state: State, entries: Sequence[Recorded[ShipmentSent]]) -> None:
         for one in entries
         for number, line in enumerate(one.event.lines)
     ]
-    state.connection.execute(insert_into(shipments), rows)
-    state.connection.execute(insert_into(shipment_lines), lines)
+    insert_into(state.connection, shipments, rows)
+    insert_into(state.connection, shipment_lines, lines)
 
 
 class LineToShip(Struct, frozen=True, forbid_unknown_fields=True):

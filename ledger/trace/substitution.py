@@ -146,7 +146,7 @@ def apply_proposed(state: State, entries: Sequence[Recorded[SubstitutionProposed
         }
         for one in entries
     ]
-    state.connection.execute(insert_into(substitutions), rows)
+    insert_into(state.connection, substitutions, rows)
 
 
 def _decide(state: State, substitution: str, standing: Standing, index: int) -> None:
@@ -188,9 +188,9 @@ def apply_found(state: State, entries: Sequence[Recorded[SubstitutionFound]]) ->
         }
         for one in entries
     ]
-    state.connection.execute(insert_into(substitutions), rows)
+    insert_into(state.connection, substitutions, rows)
     lots = [{"substitution": one.event.substitution, "lot": lot} for one in entries for lot in one.event.lots]
-    state.connection.execute(insert_into(substitution_lots), lots)
+    insert_into(state.connection, substitution_lots, lots)
 
 
 class ProposeSubstitution(Request, frozen=True):

@@ -136,7 +136,7 @@ def apply_commissioned(state: State, entries: Sequence[Recorded[UnitsCommissione
         staged = select(func.count()).select_from(units).where(units.c.unit_set == event.unit_set)
         if state.connection.execute(staged).scalar_one() != event.count:
             _fill(state, event)
-    state.connection.execute(insert_into(unit_sets), [_set_row(one) for one in entries])
+    insert_into(state.connection, unit_sets, [_set_row(one) for one in entries])
 
 
 @UNIT.checked(UnitsCommissioned)
@@ -172,7 +172,7 @@ def _fill(state: State, event: UnitsCommissioned) -> None:
     serials = parse_list(state.read_file(event.list_file.sha256))
     for start in range(0, len(serials), CHUNK_ROWS):
         rows = unit_rows(event.unit_set, start, serials[start : start + CHUNK_ROWS])
-        state.connection.execute(insert_into(units), rows)
+        insert_into(state.connection, units, rows)
 
 
 def unit_rows(unit_set: str, start: int, serials: Sequence[str]) -> list[dict[str, object]]:
