@@ -20,15 +20,19 @@ class FolderNotEmpty(Refused):
 def founding(settings: Settings) -> Iterator[Settings]:
     """The same settings with a folder beside the one wanted, moved into place when the block ends well.
 
-    Raises FolderNotEmpty. A crash on the way leaves the folder beside; the next founding drops it.
+    Raises FolderNotEmpty. What is refused leaves nothing. A crash leaves the folder beside; the next founding drops it.
     """
     wanted = settings.data
     if wanted.exists() and any(wanted.iterdir()):
         raise FolderNotEmpty(folder=wanted)
     beside = replace(settings, data=wanted.with_name(f"{wanted.name}.new"))
     shutil.rmtree(beside.data, ignore_errors=True)
-    beside.init()
-    yield beside
+    try:
+        beside.init()
+        yield beside
+    except BaseException:
+        shutil.rmtree(beside.data, ignore_errors=True)
+        raise
     if wanted.exists():
         wanted.rmdir()
     beside.data.rename(wanted)

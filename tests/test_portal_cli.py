@@ -108,7 +108,15 @@ def test_init_refuses_a_folder_that_holds_something(company: Path, tmp_path: Pat
 @pytest.mark.parametrize("words", [("--account", " "), ("--account", "Ada", "--host", "https://x")])
 def test_an_init_that_is_refused_leaves_nothing(tmp_path: Path, words: tuple[str, ...]) -> None:
     assert typed(tmp_path / "var", "init", *words).exit_code == 3
-    assert not (tmp_path / "var").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_init_whose_database_does_not_answer_leaves_nothing(tmp_path: Path, port: int) -> None:
+    url = f"postgresql://nobody@127.0.0.1:{port}/lotproof"
+    refused = typed(tmp_path / "var", "init", "--account", "Ada", env={"LOTPROOF_DATABASE_URL": url})
+    assert refused.exit_code == 3
+    assert "does not let us in" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_accounts_are_added_listed_and_given_new_passwords(company: Path) -> None:
