@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from ledger.audit.slots import NOT_WHOLE
 from ledger.database import reading
 from ledger.journal.journal import By
 from ledger.journal.opening import open_ledger
 from ledger.journal.publish import LogBehindGuard
-from ledger.log.guard import GuardDamaged, GuardMissing
+from ledger.log.guard import SLOT_BYTES, GuardDamaged, GuardMissing
 from ledger.settings import Settings
 from ledger.trace.bill_of_materials import RegisterMaterial, register_material
 from tests.faults import refused
@@ -202,14 +203,60 @@ def test_without_a_readable_guard_nothing_is_signed_and_answers_are_old(
     assert is_old(company)
 
 
-def test_a_guard_of_another_log_signs_nothing(company: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("materials", [0, 3, 40], ids=["barely begun", "shorter", "longer"])
+def test_a_guard_of_another_log_signs_nothing(company: Path, tmp_path: Path, materials: int) -> None:
+    """Both slots, whatever size the other log has."""
     other = World.begin(tmp_path / "other")
-    for number in range(40):
+    for number in range(materials):
         other.material(f"X{number}")
     other.close()
     shutil.copy(tmp_path / "other" / "guard", company / "guard")
     assert isinstance(refused(lambda: record(company, "MORE")), LogBehindGuard)
+    report = audited(company)
+    assert any(one.table == "guard" for one in report.findings)
+    assert report.remarks == ()
+    assert is_old(company)
+
+
+def test_one_slot_of_another_log_signs_nothing_where_it_is_the_newer(company: Path, tmp_path: Path) -> None:
+    other = World.begin(tmp_path / "other")
+    for number in range(40):
+        other.material(f"X{number}")
+    other.close()
+    slots = slots_of(company)
+    foreign = max(slots_of(tmp_path / "other"), key=sequence_of)
+    assert sequence_of(foreign) > max(map(sequence_of, slots))
+    newest = max((0, 1), key=lambda place: sequence_of(slots[place]))
+    (company / "guard").write_bytes(foreign + slots[1] if newest == 1 else slots[0] + foreign)
+    assert isinstance(refused(lambda: record(company, "MORE")), LogBehindGuard)
     assert any(one.table == "guard" for one in audited(company).findings)
+
+
+@pytest.mark.parametrize("place", [0, 30, 90, 200, 4_000], ids=lambda place: f"at {place}")
+@pytest.mark.parametrize("is_newest", [True, False], ids=["newest", "older"])
+def test_a_slot_that_is_not_whole_is_remarked_and_written_over(
+    company: Path, place: int, is_newest: bool
+) -> None:
+    """Format, sequence number, checksum, note, padding: the other slot is used, and nothing is lost."""
+    record(company, "BEFORE")  # both slots have been written to
+    slots = slots_of(company)
+    number = (max if is_newest else min)((0, 1), key=lambda one: sequence_of(slots[one]))
+    slots[number] = slots[number][:place] + bytes([slots[number][place] ^ 1]) + slots[number][place + 1 :]
+    (company / "guard").write_bytes(b"".join(slots))
+    report = audited(company)
+    assert (report.findings, report.remarks) == ((), (NOT_WHOLE,))
+    record(company, "AFTER")
+    report = audited(company, derived=True)
+    assert (report.findings, report.remarks) == ((), ())
+
+
+def slots_of(company: Path) -> list[bytes]:
+    data = (company / "guard").read_bytes()
+    return [data[:SLOT_BYTES], data[SLOT_BYTES:]]
+
+
+def sequence_of(slot: bytes) -> int:
+    return int(slot.split(b"\n", 2)[1])
 
 
 def test_a_guard_rolled_back_alone_is_brought_up_again(made: Path, company: Path) -> None:

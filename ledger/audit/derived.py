@@ -20,6 +20,7 @@ from ledger.audit.finding import Findings, Progress, no_progress
 from ledger.audit.log import Plan, Report, audit_snapshot, read_guard, scratch, snapshot
 from ledger.audit.rows import DRIVER_ERRORS, as_far_as_it_can_be_read, fetch, recover, walk_bodies
 from ledger.audit.sharing import crew
+from ledger.audit.slots import slot_remarks
 from ledger.database import writing
 from ledger.errors import LedgerError
 from ledger.files import Files
@@ -64,7 +65,13 @@ def audit_derived(
         _Rebuild(connection, current, files, units_key, findings).run(seen.size, progress)
         staged = _count_staged(connection, findings)
     return Report(
-        seen.size, seen.checkpoints, findings.all(), staged, seen.note, seen.first, remarks=seen.remarks
+        seen.size,
+        seen.checkpoints,
+        findings.all(),
+        staged,
+        seen.note,
+        seen.first,
+        remarks=seen.remarks + slot_remarks(guard),
     )
 
 

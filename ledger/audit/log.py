@@ -33,6 +33,7 @@ from ledger.audit.rows import (
 from ledger.audit.schema import check_schema, remarks
 from ledger.audit.sharing import Crew, Part, crew
 from ledger.audit.size import log_size
+from ledger.audit.slots import slot_remarks
 from ledger.database import connect, reading, writing
 from ledger.errors import LedgerError
 from ledger.files import Files
@@ -101,7 +102,12 @@ def audit(
     with crew(engine, plan.workers) as hands, snapshot(engine, hands) as connection:
         seen = audit_snapshot(connection, guarded, verifier, files, findings, plan, hands, progress)
     return Report(
-        seen.size, seen.checkpoints, findings.all(), note=seen.note, first=seen.first, remarks=seen.remarks
+        seen.size,
+        seen.checkpoints,
+        findings.all(),
+        note=seen.note,
+        first=seen.first,
+        remarks=seen.remarks + slot_remarks(guard),
     )
 
 
