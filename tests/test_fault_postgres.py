@@ -1,17 +1,17 @@
 """PostgreSQL killed under load: restarted, and replaced by its synchronous replica. Nothing confirmed is lost."""
 
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
 from ledger.journal.opening import open_ledger
 from ledger.settings import Settings
-from tests.faults import Witness, Writers, begin_on, chance, times, wait_until
-from tests.postgres import PORT, Server, _launch, _run, user
+from tests.faults import CHILDREN, Witness, Writers, begin_on, chance, times, wait_until
+from tests.postgres import PORT, Server, launch, new_folder, remove_leftovers, run_program
 from tests.tampering import audited
 
 pytestmark = pytest.mark.slow
@@ -82,6 +82,36 @@ def test_a_promoted_synchronous_replica_holds_everything_confirmed(server: Serve
         print(f"a replica took over after {witness.written} writes")
 
 
+def test_what_a_killed_run_left_is_removed_by_the_next_start_and_nothing_else() -> None:
+    ours, theirs = CHILDREN.Pipe()
+    process = CHILDREN.Process(target=_start_and_wait, args=(theirs,), daemon=True)
+    process.start()
+    left: Path = ours.recv()
+    with closing(Server.start()) as other:
+        assert (left / "data").exists(), "it is in use"
+        process.kill()
+        process.join()
+        wait_until(lambda: not is_running(left))
+        remove_leftovers(left.parent)
+        assert not left.exists()
+        other.execute("SELECT 1")
+
+
+def _start_and_wait(told: Connection) -> None:
+    server = Server.start()
+    told.send(server.folder)
+    server.process.wait()
+
+
+def is_running(folder: Path) -> bool:
+    """Whether the server that was started last on this folder is there still."""
+    try:
+        number = (folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0]
+    except FileNotFoundError:
+        return False
+    return Path("/proc", number).exists()
+
+
 def told_more(told: Path) -> None:
     """Wait until a good many more writes were confirmed."""
     before = told.read_bytes().count(b"written") if told.exists() else 0
@@ -101,14 +131,13 @@ def finish(folder: Path, url: str, witness: Witness) -> None:
 
 def replicate(server: Server) -> Server:
     """A replica that the primary waits for at every commit."""
-    folder = Path(f"{server.folder}-replica")
-    folder.mkdir()
-    if (owner := user()) is not None:
-        shutil.chown(folder, owner)
+    folder = new_folder()
     primary = f"host={server.folder} port={PORT} user=postgres application_name={STANDBY}"
-    _run("pg_basebackup", "-D", str(folder / "data"), "-d", primary, "-R", "-c", "fast", "-X", "stream")
+    run_program(
+        "pg_basebackup", "-D", str(folder / "data"), "-d", primary, "-R", "-c", "fast", "-X", "stream"
+    )
     settings = {**server.settings, "unix_socket_directories": str(folder)}
-    replica = Server(folder, _launch(folder, settings), settings)
+    replica = Server(folder, launch(folder, settings), settings)
     replica.wait()
     server.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{STANDBY}'")
     server.execute("SELECT pg_reload_conf()")
