@@ -21,6 +21,7 @@ from ledger.journal.master_key import (
 from ledger.journal.opening import open_ledger
 from ledger.key_files import plain, replace_file
 from ledger.keys import KeyLocked, Keys, make_next, rewrap_files
+from ledger.log.note import Signer
 from ledger.master_change import MASTER_CHANGE
 from ledger.vault import WrongMasterKey
 from tests.world import ADA, World
@@ -121,7 +122,8 @@ def test_whatever_step_a_crash_comes_after_the_same_command_finishes(
 def test_a_key_that_was_made_meanwhile_with_the_old_one_opens_with_the_new_one(
     world: World, tmp_path: Path
 ) -> None:
-    folder, made, new_file = world.ledger.keys, [], tmp_path / "new-master"
+    folder, new_file = world.ledger.keys, tmp_path / "new-master"
+    made: list[Signer] = []
 
     def other_process(count: int) -> bytes:
         """Asked for chance while the vault is wrapped: by then the files of keys are done."""
