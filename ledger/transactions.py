@@ -33,8 +33,8 @@ class ConnectionLost(LedgerError):
     """The server hung up in the middle. Before COMMIT nothing is recorded; of a COMMIT nobody can tell."""
 
     message = (
-        "The connection to the database broke, and nobody can tell whether this was recorded. Send the same again: "
-        "what is recorded already is not recorded twice."
+        "The connection to the database broke, and nobody can tell whether this was recorded. Send the same again "
+        "under the same key (a form has its own): it is recorded only once. Without one, look first whether it stands."
     )
     http_status = 503
 
