@@ -111,7 +111,7 @@ def test_no_way_leads_over_a_lost_key_nor_from_a_stranger_nor_back() -> None:
     assert LOST.way(D.verifier, 21) == (D.verifier,)
     with pytest.raises(UntrustedNote, match="none of this log"):
         SUCCEEDED.way(C.verifier, 21)
-    with pytest.raises(UntrustedNote):
+    with pytest.raises(UntrustedNote, match="newer proof"):
         SUCCEEDED.way(D.verifier, 20)
 
 

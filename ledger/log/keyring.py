@@ -150,8 +150,14 @@ class Keyring:
         if trusted in self.at(size):
             return (trusted,)
         known = [one for one in self.keys if one.first_size <= size]
-        if trusted not in [one.verifier for one in known]:
+        if trusted not in [one.verifier for one in self.keys]:
             raise UntrustedNote(reason=f"the key {short(trusted)} is none of this log's")
+        if trusted not in [one.verifier for one in known]:
+            # Back there is no way: an older key may have been replaced because somebody else had it.
+            raise UntrustedNote(
+                reason=f"the key {short(trusted)} came after size {size}, and keys vouch only for later ones; "
+                "take the key of that time, or ask for a newer proof"
+            )
         return tuple(self._steps(trusted, known))
 
     def _steps(self, trusted: Verifier, known: list[LogKey]) -> Iterator[Verifier]:
