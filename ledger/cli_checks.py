@@ -27,8 +27,8 @@ class KeyChanged(LedgerError):
     message = (
         "The key {key} did not sign this proof's checkpoint. If the proof is of another log, ask for that log's key. "
         "If the log's key was changed since you got yours, fetch the list of its keys from https://{origin}/keys and "
-        "give it with --statements FILE: it leads from your key to the new one. For a proof older than your key, ask for "
-        "a newer one."
+        "give it with --statements FILE: it leads from your key to the new one. For a proof older than your "
+        "key, ask for a newer one."
     )
 
 
