@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import msgspec
@@ -13,9 +14,10 @@ from ledger.database import reading
 from ledger.errors import LedgerError
 from ledger.free_text import PersonalData
 from ledger.journal.events import requests, subject_heads
-from ledger.journal.journal import By, NoSuchEntry, NothingRecorded, Receipt, SameKeyOtherRequest
+from ledger.journal.journal import By, Journal, NoSuchEntry, NothingRecorded, Receipt, SameKeyOtherRequest
 from ledger.journal.registry import Command, Request
 from ledger.journal.transaction import StaleMap, TooLong, Tx
+from ledger.journal.turnstile import OpenGate
 from ledger.log.canonical import NotCanonical
 from ledger.log.entry import parse_entry
 from ledger.recall.order import publish_recall, widen_recall
@@ -120,6 +122,28 @@ def test_eight_threads_are_answered_with_what_stands_at_their_index(world: World
     assert len(indexes) == 160
     codes = {one.code for one in world.read(list_materials)}
     assert codes == {f"M-{thread}-{number}" for thread in range(8) for number in range(20)}
+
+
+def test_whoever_leads_is_answered_however_late_it_gets_to_it(world: World) -> None:
+    ledger = world.ledger
+    with (
+        closing(
+            Journal(
+                engine=ledger.engine,
+                signer=ledger.keys.signer,
+                guard=ledger.guard,
+                files=ledger.files,
+                turnstile=OpenGate(),
+                clock=ledger.clock,
+                max_held_seconds=0,
+            )
+        ) as journal,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        command = command_for(material("FILM"))
+        asked = [pool.submit(journal.write, command, material(f"M{n}"), By(ADA)) for n in range(12)]
+        assert all(one.result(30).entries for one in asked)
+    assert_whole(ledger)
 
 
 def test_who_waits_at_the_same_time_shares_a_checkpoint(world: World, gate: Gate) -> None:

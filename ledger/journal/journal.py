@@ -149,6 +149,7 @@ class Journal:
         accept_long_silence: bool = False,
         random_bytes: Callable[[int], bytes] = os.urandom,
         read_signers: Callable[[], Sequence[Signer]] = tuple,
+        max_held_seconds: float = MAX_HELD_SECONDS,
     ) -> None:
         self.engine = engine
         self.files = files
@@ -157,6 +158,7 @@ class Journal:
         self._turnstile = turnstile
         self._clock = clock
         self._stamps = Stamps(clock, accept_long_silence=accept_long_silence)
+        self._max_held_seconds = max_held_seconds
         self._queue: deque[_Waiting] = deque()
         self._arriving = threading.Lock()
         self._is_led = False
@@ -249,13 +251,17 @@ class Journal:
 
     def _arrivals(self, group: list[_Waiting]) -> Iterator[_Waiting]:
         """Whoever waits, also those who come while the group runs, until it is full or has held the lock long."""
-        until = time.monotonic() + MAX_HELD_SECONDS
-        while len(group) < MAX_GROUP and time.monotonic() < until:
+        until = time.monotonic() + self._max_held_seconds
+        while (
+            True
+        ):  # the first is taken however late it is: who leads stands there, and would lead for nobody
             with self._arriving:
                 if not self._queue:
                     return
                 group.append(self._queue.popleft())
             yield group[-1]
+            if len(group) >= MAX_GROUP or time.monotonic() >= until:
+                return
 
     def _run(self, group: list[_Waiting], *, empty: bool) -> None:
         """One group: all that succeed are sealed together; an error of the group itself is everybody's.
