@@ -19,7 +19,7 @@ from ledger.log.entry import parse_entry
 from ledger.recall.claim import named_items
 from ledger.settings import Settings
 from tests.fault_commands import ERRORS, Call, Command, Ended, by_command_line, run, strike
-from tests.faults import FACTOR, chance
+from tests.faults import FACTOR, chance, times
 from tests.tampering import audited, copied
 from tests.world import World
 
@@ -81,7 +81,7 @@ def told_in(base: Path) -> Path:
 
 
 def chosen(calls: Sequence[Call], random: Random) -> list[Call]:
-    """All of them, or of each kind on each file one, files that hold nothing left out."""
+    """All of them, or of each kind on each file one (as many as the setting says), files that hold nothing left out."""
     if FACTOR >= 10:
         return list(calls)
     kinds: dict[tuple[str, str], list[Call]] = {}
@@ -89,7 +89,7 @@ def chosen(calls: Sequence[Call], random: Random) -> list[Call]:
         if call.place.endswith(SHARED):
             continue
         kinds.setdefault((call.name, call.place), []).append(call)
-    return [random.choice(ones) for ones in kinds.values()]
+    return [call for ones in kinds.values() for call in random.sample(ones, min(len(ones), times(1)))]
 
 
 def assert_whole_after(
