@@ -42,6 +42,7 @@ SETTINGS = {
     "max_connections": "100",
     "shared_buffers": "64MB",
     "max_wal_size": "256MB",
+    "dynamic_shared_memory_type": "mmap",  # in the folder: what a killed server leaves goes with it
     "timezone": "Asia/Shanghai",  # not UTC: whoever forgets to convert a time is to notice
     "log_min_messages": "fatal",
 }
