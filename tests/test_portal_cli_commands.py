@@ -256,6 +256,7 @@ def test_a_group_that_cannot_be_read_is_wrong_usage(lotproof: Lotproof) -> None:
 
 # Recorded in the middle of a change of files, by a command line of its own.
 BY_SEVERAL_STEPS = {
+    "log.resume": ("log", "resume"),
     "log.retire_key": ("keys", "retire"),
     "log.rotate_key": ("keys", "rotate"),
     "log.succeed": ("log", "succeed"),
