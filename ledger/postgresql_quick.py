@@ -10,7 +10,7 @@ and times.
 """
 
 import select
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -25,9 +25,6 @@ COMMAND_OK, TUPLES_OK, PIPELINE_SYNC = 1, 2, 10
 CONNECTION_OK = 0
 SQLSTATE = ord("C")
 INTEGRITY = "23"
-COPY_HEAD, COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
-NULL = b"\xff\xff\xff\xff"  # in the place of a length
-COPY_PART_BYTES = 60_000
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)  # from which PostgreSQL counts microseconds, and days
 _EPOCH = _BEGINNING.toordinal()
 _WAITING, _PREPARED = "waiting", "statements"
@@ -223,27 +220,11 @@ def _dump_many(column: Many) -> bytes:
     parts = [b"".join(number.to_bytes(4) for number in (1, has_null, oid, len(column.values), 1))]
     for value in column.values:
         if value is None:
-            parts.append(NULL)
+            parts.append(b"\xff\xff\xff\xff")
         else:
             dumped = dump(value)
             parts += (len(dumped).to_bytes(4), dumped)
     return b"".join(parts)
-
-
-def copied(types: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
-    """Rows as COPY reads them in binary, in parts of about 64 KB; a null has the length -1 (PostgreSQL, "COPY")."""
-    dumps = [_ELEMENT[name][1] for name in types]
-    count, part, size = len(types).to_bytes(2), [COPY_HEAD], 0
-    for row in rows:
-        part.append(count)
-        for dump, value in zip(dumps, row, strict=True):
-            dumped = b"" if value is None else dump(value)
-            part += (NULL if value is None else len(dumped).to_bytes(4), dumped)
-            size += len(dumped)
-        if size > COPY_PART_BYTES:
-            yield b"".join(part)
-            part, size = [], 0
-    yield b"".join([*part, COPY_END])
 
 
 def _dump_text(value: str) -> bytes:

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.types import Boolean, TypeEngine
 
-from ledger.postgresql_quick import Many, copied, later, rows_of, run_all, settle
+from ledger.postgresql_quick import Many, later, rows_of, run_all, settle
 
 SINGLE_ROWS = 4  # so many make a statement of their own, prepared once
 _TYPES: tuple[tuple[type[TypeEngine[Any]], str], ...] = (
@@ -192,13 +192,20 @@ def _insert_arrays_sql(table: Table) -> str:
 def _copy(connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
     settle(connection)
     with _driver(connection).cursor().copy(_copy_sql(table)) as copy:
-        for part in copied([_type(column) for column in table.columns], rows):
-            copy.write(part)
+        if _is_binary(table):
+            copy.set_types([_type(column) for column in table.columns])
+        for row in rows:
+            copy.write_row(row)
 
 
 @cache
 def _copy_sql(table: Table) -> str:
-    return f"COPY {_named(table)} FROM STDIN (FORMAT BINARY)"
+    return f"COPY {_named(table)} FROM STDIN" + (" (FORMAT BINARY)" if _is_binary(table) else "")
+
+
+def _is_binary(table: Table) -> bool:
+    """Whether the driver can write all values in binary as they are; days and truths may come as text."""
+    return all(_type(column) in ("bigint", "bytea", "text") for column in table.columns)
 
 
 @cache

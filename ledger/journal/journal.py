@@ -272,7 +272,7 @@ class Journal:
         with self._turnstile.turn():
             with writing(self.engine, ahead=READ_AHEAD) as connection:
                 self._set_clock(connection)
-                self.publisher.prepare(connection, self._turnstile.mark())
+                self.publisher.prepare(connection)
                 sealing = _Group(self.publisher.edge.size, self.publisher.last_at)
                 for one in self._arrivals(group):
                     try:
@@ -284,7 +284,6 @@ class Journal:
                 if sealing.drafts or empty:
                     self._seal(connection, sealing)
             published = self.publisher.committed()
-            self._turnstile.leave(self.publisher.mark())
         # A crash here: the database is ahead of the guard; the next start or reader advances it. The turn is
         # given on before the guard is synced: whoever comes next seals past us, and a guard past us holds us too.
         self.publisher.publish(published)

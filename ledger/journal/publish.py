@@ -4,11 +4,9 @@ Seal: append `status.stated/1`, sign with every key that the log itself demands 
 signatures, insert the checkpoint. Publish: after the commit, advance the guard. Only then is anything answered.
 """
 
-import hmac
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 
 import msgspec
 import orjson
@@ -121,10 +119,10 @@ class Publisher:
         """Go on from checkpoints of these keys although their private halves may be lost: for a succession alone."""
         self._accepted = frozenset(keys)
 
-    def prepare(self, connection: Connection, mark: bytes) -> None:
+    def prepare(self, connection: Connection) -> None:
         """Bring the edge up to the database, under the lock, and refuse to go on from a wrong place.
 
-        The transaction was begun with READ_AHEAD; `mark` is what the writer before left.
+        The transaction was begun with READ_AHEAD.
 
         Raises LogBehindGuard, ForeignCheckpoint, TreeDiffers, and what the guard raises.
         """
@@ -141,7 +139,7 @@ class Publisher:
         if note is None:
             self.edge, self.last_at, self._leaf, self._stated = Edge.empty(), None, b"", None
         elif note != self._prepared:
-            if not self._is_marked(note, mark) and not self._is_ours(connection, note):
+            if not self._is_ours(connection, note):
                 raise ForeignCheckpoint(size=checkpoint_of(note).size)
             self._catch_up_edge(connection, checkpoint_of(note))
         self._prepared = note
@@ -201,13 +199,6 @@ class Publisher:
             self._prepared, self.edge, self._leaf, self.last_at, self._stated = self._sealed
         return self._prepared
 
-    def mark(self) -> bytes:
-        """For the next writer: whoever holds the keys tells by it that the newest checkpoint was signed with them.
-
-        An HMAC is checked in a fiftieth of the time of a signature.
-        """
-        return b"" if self._prepared is None else self._marked(self._prepared)
-
     def publish(self, note: str | None) -> None:
         """Have the guard hold this checkpoint, or a later one of this log."""
         if note is not None:
@@ -244,18 +235,6 @@ class Publisher:
             return False
         self._advance(guarded, note)
         return True
-
-    def _is_marked(self, note: str, mark: bytes) -> bool:
-        """Whether somebody who holds all keys that must sign this checkpoint says that they signed it."""
-        try:
-            return hmac.compare_digest(self._marked(note), mark)
-        except SigningKeyMissing:
-            return False  # the signatures themselves will tell
-
-    def _marked(self, note: str) -> bytes:
-        signers = self._signers_of(self._keyring, checkpoint_of(note).size)
-        seeds = b"".join(one.seed for one in signers)
-        return hmac.digest(sha256(b"lotproof/mark\n" + seeds).digest(), note.encode(), "sha256")
 
     def _is_ours(self, connection: Connection, note: str) -> bool:
         """Whether all keys that must sign it did, and all of them are keys that we hold.
