@@ -118,9 +118,8 @@ def insert_rows(
     rows = rows if count is not None else list(rows)
     number = len(rows) if isinstance(rows, list) else count or 0
     if connection.dialect.name == "sqlite":
-        made = list(rows)
-        if made:
-            _driver(connection).executemany(_insert_sql(table), made)
+        if number:
+            _driver(connection).executemany(_insert_sql(table), rows)
     elif number > FEW_ROWS:
         _copy(connection, table, rows)
     else:

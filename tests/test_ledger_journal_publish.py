@@ -1,5 +1,7 @@
 """Publishing: commit, then the guard, then the answer; and what is done when that was cut short or undone."""
 
+import hashlib
+import hmac
 import multiprocessing
 import os
 import shutil
@@ -25,6 +27,7 @@ from ledger.journal.publish import ForeignCheckpoint, LogBehindGuard, TreeDiffer
 from ledger.journal.registry import NOUNS, Command, Request
 from ledger.journal.transaction import Tx
 from ledger.journal.turnstile import Turnstile
+from ledger.journal.who_signs import KeysDiffer
 from ledger.log import store
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.entry import format_entry
@@ -350,6 +353,28 @@ def forge(world: World, signer: Signer) -> None:
         grown, _ = edge.extend([leaf_hash(body)])
         note = sign_note(Checkpoint(signer.name, grown.size, grown.root()).format(), signer)
         store.append_checkpoint(connection, grown.size, note)
+
+
+@pytest.mark.files
+def test_what_a_turn_leaves_vouches_for_a_checkpoint_only_under_our_key(world: World) -> None:
+    thief = Signer.generate(world.ledger.settings.origin)
+    world.do(FILM)
+    forge(world, thief)
+    note = world.read(store.newest_note)
+    assert note
+
+    def leave(signer: Signer) -> None:
+        key = hashlib.sha256(b"lotproof/mark\n" + signer.seed).digest()
+        with (world.ledger.settings.data / "turnstile").open("r+b") as file:
+            file.seek(8)
+            file.write(hmac.digest(key, note.encode(), "sha256"))
+
+    leave(thief)
+    with pytest.raises(ForeignCheckpoint):
+        world.do(CELL)
+    leave(world.ledger.keys.signer)  # which nobody else can
+    with pytest.raises(KeysDiffer):  # so the signature was not looked at again; by which key it is, was
+        world.do(CELL)
 
 
 @pytest.mark.parametrize("is_open", [True, False])

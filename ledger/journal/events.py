@@ -120,7 +120,7 @@ def apply_links(state: State, recorded: Sequence[Recorded[Any]]) -> None:
 def apply_map(state: State, recorded: Sequence[Recorded[Any]]) -> None:
     """Keep the map's root: any event that carries a map sets it."""
     for one in recorded:
-        stated = _map_after(one.event)
+        stated = _map_after(one.event) if "map" in one.event.__struct_fields__ else None
         if stated is not None:
             row = (1, stated.version, stated.root, stated.leaves)
             upsert_rows(state.connection, status_map, [row], key="only", replaced=_REPLACE_MAP)

@@ -252,9 +252,8 @@ class Journal:
     def _arrivals(self, group: list[_Waiting]) -> Iterator[_Waiting]:
         """Whoever waits, also those who come while the group runs, until it is full or has held the lock long."""
         until = time.monotonic() + self._max_held_seconds
-        while (
-            True
-        ):  # the first is taken however late it is: who leads stands there, and would lead for nobody
+        # The first is taken however late it is: who leads stands there, and would lead for nobody.
+        while True:
             with self._arriving:
                 if not self._queue:
                     return
@@ -272,7 +271,7 @@ class Journal:
         with self._turnstile.turn():
             with writing(self.engine, ahead=READ_AHEAD) as connection:
                 self._set_clock(connection)
-                self.publisher.prepare(connection)
+                self.publisher.prepare(connection, self._turnstile.mark())
                 sealing = _Group(self.publisher.edge.size, self.publisher.last_at)
                 for one in self._arrivals(group):
                     try:
@@ -284,6 +283,7 @@ class Journal:
                 if sealing.drafts or empty:
                     self._seal(connection, sealing)
             published = self.publisher.committed()
+            self._turnstile.leave(self.publisher.mark())
         # A crash here: the database is ahead of the guard; the next start or reader advances it. The turn is
         # given on before the guard is synced: whoever comes next seals past us, and a guard past us holds us too.
         self.publisher.publish(published)

@@ -114,7 +114,6 @@ class Tx:
 
         Raises TooLong, StaleMap, NotText, or NotCanonical for text that cannot stand in an entry.
         """
-        self._check_map(event)
         if len(subjects) == 1:
             return self._add(event, subjects)
         unique = tuple(sorted(set(subjects)))  # as an entry gives them back
@@ -136,19 +135,20 @@ class Tx:
         return read_map(self.connection)
 
     def _add(self, event: Event, subjects: tuple[str, ...]) -> int:
-        index = self.next_index
-        kind = KIND_OF[type(event)]
+        index, cls = self.next_index, type(event)
+        kind, changes_map = KIND_OF[cls], "map" in cls.__struct_fields__
+        if changes_map:
+            self._check_map(event)
         value = msgspec.to_builtins(event)
         data = encode(value)
         # An entry stays for ever: what could not be read again must not get in, and what is applied now is what
         # a rebuild will read.
-        event = msgspec.convert(value, type(event))
+        event = msgspec.convert(value, cls)
         _check_subjects(subjects)
-        if _has_nul(data):
+        if NUL in data and _has_nul(data):
             raise NotText()
         if len(data) > MAX_DATA_BYTES:
             raise TooLong(size=len(data), limit=MAX_DATA_BYTES)
-        changes_map = hasattr(event, "map")
         self.drafts.append(Draft(kind, data, subjects, self.actor, self._at_text, self.request, changes_map))
         self.recorded.append(Recorded(index, self.at, self.actor, subjects, self.request, event))
         self.next_index += 1
@@ -160,22 +160,18 @@ class Tx:
             raise StaleMap()
 
 
+@lru_cache(maxsize=1024)  # an intake names the same lots and batches again and again
 def _check_subjects(subjects: tuple[str, ...]) -> None:
     if not subjects:
         raise ValueError("an entry is about at least one subject")
     for subject in subjects:
-        _check_subject(subject)
-
-
-@lru_cache(maxsize=4096)  # an intake names the same lots and batches again and again
-def _check_subject(subject: str) -> None:
-    if not SUBJECT.fullmatch(subject):
-        raise ValueError(f"no entry can name the subject {subject!r}")
+        if not SUBJECT.fullmatch(subject):
+            raise ValueError(f"no entry can name the subject {subject!r}")
 
 
 def _has_nul(data: bytes) -> bool:
     """Whether a text of canonical JSON holds U+0000, and not merely a backslash that somebody typed before u0000."""
-    return NUL in data and NUL in data.replace(b"\\\\", b"")
+    return NUL in data.replace(b"\\\\", b"")
 
 
 def at_once() -> tuple[Noun, ...]:
@@ -221,11 +217,12 @@ def compose(
     previous: bytes,
     random_bytes: Callable[[int], bytes],
     start: int,
+    leaves: list[bytes],
 ) -> Iterator[tuple[bytes, bytes]]:
     """The (leaf, body) of each draft, chained from the leaf `previous`, the first one at index `start`.
 
     `heads`: the last entry about each subject before. Made as they are asked for, so that a server can take in the
-    first meanwhile.
+    first meanwhile; `leaves` then holds all of theirs.
     """
     heads, prev, salts = dict(heads), previous or NO_PREVIOUS, random_bytes(16 * len(drafts))
     for offset, draft in enumerate(drafts):
@@ -242,6 +239,7 @@ def compose(
         for subject in draft.subjects:
             heads[subject] = start + offset
         prev = leaf_hash(body)
+        leaves.append(prev)
         yield prev, body
 
 

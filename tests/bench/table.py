@@ -38,7 +38,7 @@ def timed(run: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def paired(ours: Callable[[], object], limit: Callable[[], object], rounds: int = 3) -> tuple[float, float]:
+def paired(ours: Callable[[], object], limit: Callable[[], object], rounds: int = 5) -> tuple[float, float]:
     """Median seconds of both, run in turn so that a slow moment hits both."""
     pairs = [(timed(limit), timed(ours)) for _ in range(rounds)]
     return statistics.median(pair[1] for pair in pairs), statistics.median(pair[0] for pair in pairs)
