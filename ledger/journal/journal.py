@@ -283,7 +283,7 @@ class Journal:
                 if sealing.drafts or empty:
                     self._seal(connection, sealing)
             published = self.publisher.committed()
-            self._turnstile.leave(self.publisher.mark())
+            self._turnstile.leave(self.publisher.mark)
         # A crash here: the database is ahead of the guard; the next start or reader advances it. The turn is
         # given on before the guard is synced: whoever comes next seals past us, and a guard past us holds us too.
         self.publisher.publish(published)

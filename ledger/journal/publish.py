@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
+from hashlib import blake2b
 
 import msgspec
 import orjson
@@ -20,6 +20,7 @@ from ledger.journal.events import StatedMap, StatusStated
 from ledger.journal.key_events import KEY_KINDS, KEYS, keyring_of, read_keyring
 from ledger.journal.registry import KIND_OF, Recorded
 from ledger.journal.transaction import Draft, compose, read_heads, read_map
+from ledger.journal.turnstile import MARK_BYTES
 from ledger.journal.who_signs import check_keys
 from ledger.log import store
 from ledger.log.canonical import encode
@@ -33,6 +34,7 @@ from ledger.moments import format_moment, parse_moment
 
 SEALER = "system:log"
 READ_AHEAD = (store.NEWEST_NOTES, KEYS)  # what `prepare` wants to know as soon as the lock is held
+MARKING = b"lotproof/mark"  # what the key of marks is for: no other key is derived so
 CATCH_UP_ENTRIES = 512  # more than that is quicker read from the tiles
 
 
@@ -204,7 +206,7 @@ class Publisher:
     def mark(self) -> bytes:
         """For the next writer: whoever holds the keys tells by it that the newest checkpoint was signed with them.
 
-        An HMAC is checked in a fiftieth of the time of a signature. Whoever lacks one of the keys leaves nothing.
+        A keyed BLAKE2 is checked in a fiftieth of the time of a signature. Whoever lacks a key leaves nothing.
         """
         return b"" if self._prepared is None else self._marked(self._prepared)
 
@@ -258,8 +260,8 @@ class Publisher:
             signers = self._signers_of(self._keyring, checkpoint_of(note).size)
         except SigningKeyMissing:
             return b""
-        seeds = b"".join(one.seed for one in signers)
-        return hmac.digest(sha256(b"lotproof/mark\n" + seeds).digest(), note.encode(), "sha256")
+        key = blake2b(b"".join(one.seed for one in signers), person=MARKING).digest()
+        return blake2b(note.encode(), digest_size=MARK_BYTES, key=key).digest()
 
     def _is_ours(self, connection: Connection, note: str) -> bool:
         """Whether all keys that must sign it did, and all of them are keys that we hold.

@@ -10,7 +10,7 @@ import fcntl
 import os
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,7 +35,7 @@ class OpenGate:
         """Nobody leaves one here."""
         return b""
 
-    def leave(self, mark: bytes) -> None:
+    def leave(self, mark: Callable[[], bytes]) -> None:
         """Nothing is kept: on a server two turns may overlap by a moment."""
 
     def close(self) -> None:
@@ -68,9 +68,9 @@ class Turnstile:
         """What whoever had the turn before left here, or whoever before them; who has the turn asks."""
         return os.pread(self._file, MARK_BYTES, MARK)
 
-    def leave(self, mark: bytes) -> None:
+    def leave(self, mark: Callable[[], bytes]) -> None:
         """Leave 32 bytes to whoever comes next. Not synced: what a power cut takes, nobody may need."""
-        os.pwrite(self._file, mark, MARK)
+        os.pwrite(self._file, mark(), MARK)
 
     def close(self) -> None:
         """Give the descriptor back. A second time does nothing: its number is somebody else's by then."""
