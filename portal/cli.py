@@ -4,7 +4,7 @@ import importlib
 
 import click
 
-from ledger.cli_border import Group
+from ledger.cli.border import Group
 
 # name: (where it stands, what it is for). tests/test_imports.py reads the places as imports.
 GROUPS: dict[str, tuple[str, str]] = {
@@ -32,13 +32,13 @@ GROUPS: dict[str, tuple[str, str]] = {
     "claim": ("portal.cli_nouns:claim", "What buyers ask for, and what they were given."),
     "person": ("portal.cli_persons:person", "Personal data: export, erase, how long it is kept."),
     "log": ("portal.cli_log:log", "What was recorded, and proofs of it for others."),
-    "keys": ("ledger.cli_keys:keys", "The log's keys and the master key: list, replace."),
+    "keys": ("ledger.cli.keys:keys", "The log's keys and the master key: list, replace."),
     "backup": ("portal.cli_backup:backup", "Copies of everything, made while it runs."),
     "restore": ("portal.cli_backup:restore_backup", "An installation made of a backup."),
-    "audit": ("ledger.cli_audit:audit", "Look for anything that was changed."),
-    "verify": ("ledger.cli_checks:verify", "Check a proof or an export, without a database."),
-    "migrate": ("ledger.cli_migrate:migrate", "Bring the databases' tables up to date."),
-    "rebuild": ("ledger.cli:rebuild", "Make the derived tables anew from the log."),
+    "audit": ("ledger.cli.audit:audit", "Look for anything that was changed."),
+    "verify": ("ledger.cli.verify:verify", "Check a proof or an export, without a database."),
+    "migrate": ("ledger.cli.migrate:migrate", "Bring the databases' tables up to date."),
+    "rebuild": ("ledger.cli.log:rebuild", "Make the derived tables anew from the log."),
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import msgspec
 
-from ledger.cli_support import json_parameter, recorded_json, to_json
+from ledger.cli.support import json_parameter, recorded_json, to_json
 from ledger.files import FileRef
 from ledger.journal.journal import By, Receipt
 from ledger.journal.opening import Ledger, open_ledger

@@ -10,13 +10,13 @@ from pathlib import Path
 import click
 
 from ledger import work
-from ledger.backup import FILES, KEEP_DAYS, LOG, BackedUp, back_up
-from ledger.backup_check import check_backup
-from ledger.cli_support import FINDING, json_option, to_json
+from ledger.cli.support import FINDING, json_option, to_json
+from ledger.custody.backup import FILES, KEEP_DAYS, LOG, BackedUp, back_up
+from ledger.custody.backup_check import check_backup
+from ledger.custody.restore import Restored, Sources, restore
 from ledger.journal.opening import Ledger, open_ledger
-from ledger.keys import Keys
+from ledger.keys.keys import Keys
 from ledger.log.note import Verifier
-from ledger.restore import Restored, Sources, restore
 from ledger.settings import Settings
 from ledger.state import STATE
 from portal import accounts, attempts, tokens

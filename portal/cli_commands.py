@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ledger.cli_support import Group
+from ledger.cli.support import Group
 from ledger.files import FileRef
 from ledger.journal.asking import BadAnswers, Kind, Problem, Question, build, is_for_people, questions
 from ledger.journal.journal import By, Receipt

@@ -9,7 +9,7 @@ import click
 from sqlalchemy import Engine
 
 from ledger import nouns
-from ledger.cli_support import Group, json_option, table, to_json
+from ledger.cli.support import Group, json_option, table, to_json
 from ledger.journal.opening import NothingThere, create_ledger
 from ledger.moments import format_moment
 from ledger.settings import Settings

@@ -6,7 +6,7 @@ import click
 from sqlalchemy import Connection
 
 from labels import LabelContent, sheet_pdf, unit_png
-from ledger.cli_support import Group, json_option, opened_ledger, to_json
+from ledger.cli.support import Group, json_option, opened_ledger, to_json
 from ledger.database import reading
 from ledger.errors import NotFound
 from ledger.trace.batch import get_batch

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
-from ledger.cli_support import (
+from ledger.cli.support import (
     fact_lines,
     json_option,
     json_parameter,

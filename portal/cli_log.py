@@ -1,6 +1,9 @@
 """`lotproof log`, with what stands apart from its reading: the clock, and the ways on after a loss."""
 
-from ledger import cli, cli_carry, cli_compare, cli_guard
+from ledger.cli import carry as cli_carry
+from ledger.cli import compare as cli_compare
+from ledger.cli import guard as cli_guard
+from ledger.cli import log as cli
 from ledger.journal.opening import correct_clock
 from portal.cli_commands import command_line
 from portal.cli_move import move_command

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import click
 
-from ledger.cli_support import json_option, to_json
+from ledger.cli.support import json_option, to_json
+from ledger.custody.moving import move
 from ledger.location import parse_database_url
-from ledger.moving import move
 from ledger.settings import Settings
 from portal.cli_backup import STATE_TABLES
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
-from ledger.cli_support import fact_lines, json_option, opened_ledger, recorded_json, table, to_json
+from ledger.cli.support import fact_lines, json_option, opened_ledger, recorded_json, table, to_json
 from ledger.database import reading
 from ledger.trace.seller import get_seller
 from ledger.trace.shipment import Shipment, ShipmentLine, find_shipment, lines_of

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ledger.cli_support import Group, json_option, opened_ledger, table, to_json
+from ledger.cli.support import Group, json_option, opened_ledger, table, to_json
 from ledger.database import reading
 from ledger.durable import write_new
 from ledger.errors import LedgerError
@@ -21,7 +21,7 @@ from ledger.recall.erasing import carry_out_erasure
 from ledger.recall.holding import Holding, holding_on
 from ledger.recall.person import ErasePerson, find_person, rules, set_retention
 from ledger.settings import Settings
-from ledger.vault_accesses import list_accesses
+from ledger.vault.accesses import list_accesses
 from portal.cli_acting import acting, acting_options, choose_account, show_receipt
 from portal.cli_commands import command_line
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 from sqlalchemy import Engine
 
-from ledger.cli_support import Group, json_option, table, to_json
+from ledger.cli.support import Group, json_option, table, to_json
 from ledger.journal.opening import NothingThere
 from ledger.moments import format_moment
 from ledger.settings import Settings

@@ -7,7 +7,7 @@ from typing import Annotated
 import click
 from sqlalchemy import Connection
 
-from ledger.cli_support import FINDING, REFUSED, json_option, opened_ledger, recorded_json, to_json
+from ledger.cli.support import FINDING, REFUSED, json_option, opened_ledger, recorded_json, to_json
 from ledger.database import reading
 from ledger.journal.fields import Prose, ask
 from ledger.journal.journal import By, Receipt

@@ -2,8 +2,8 @@
 
 from ledger.audit.catalogue import KEPT, format_catalogue, read_catalogue
 from ledger.database import connect, reading
+from ledger.database.migrating import make_schema
 from ledger.location import Postgres
-from ledger.migrating import make_schema
 from tests.postgres import Server
 
 

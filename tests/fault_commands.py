@@ -15,7 +15,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from ledger.cli_border import REFUSED
+from ledger.cli.border import REFUSED
 from ledger.database import reading
 from ledger.errors import LedgerError, storage_error
 from ledger.journal.opening import open_ledger

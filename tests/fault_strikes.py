@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from ledger.cli_border import REFUSED
+from ledger.cli.border import REFUSED
 from ledger.database import connect, reading
 from ledger.journal.opening import open_ledger
 from ledger.log import store

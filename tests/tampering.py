@@ -13,7 +13,7 @@ from ledger.audit.derived import audit_derived
 from ledger.audit.log import Report, audit
 from ledger.database import connect, writing
 from ledger.files import Files
-from ledger.keys import Keys
+from ledger.keys.keys import Keys
 from ledger.log import store
 from ledger.log.canonical import encode
 from ledger.log.checkpoint import Checkpoint

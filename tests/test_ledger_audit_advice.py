@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 
 assert nouns  # imported so that the registry is whole
 
-SOURCES = (*sorted((ROOT / "ledger" / "audit").glob("*.py")), ROOT / "ledger" / "cli_audit.py")
+SOURCES = (*sorted((ROOT / "ledger" / "audit").glob("*.py")), ROOT / "ledger" / "cli" / "audit.py")
 
 
 def codes_in(path: Path) -> set[str]:

@@ -13,7 +13,7 @@ from ledger.database import connect
 from ledger.files import Files
 from ledger.journal.journal import By
 from ledger.journal.key_changes import retire_key, rotate_key
-from ledger.keys import Keys
+from ledger.keys.keys import Keys
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.guard import Guard
 from ledger.log.note import Signer, Verifier, sign_note, split_note

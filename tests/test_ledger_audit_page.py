@@ -18,7 +18,7 @@ from ledger.audit.finding import Finding
 from ledger.audit.log import Report
 from ledger.audit.page import page
 from ledger.audit.told import Audited, as_text, as_values
-from ledger.cli_audit import audit
+from ledger.cli.audit import audit
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.note import Signer, sign_note
 from ledger.settings import Settings

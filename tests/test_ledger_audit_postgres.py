@@ -13,7 +13,7 @@ from ledger.audit.log import Plan, Report, audit
 from ledger.database import connect
 from ledger.files import Files
 from ledger.journal.registry import NOUNS
-from ledger.keys import Keys
+from ledger.keys.keys import Keys
 from ledger.location import Postgres
 from ledger.log.guard import Guard
 from ledger.log.note import Verifier

@@ -12,11 +12,22 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ledger.backup import BackedUp, KeysBesideData, back_up
-from ledger.backup_check import check_backup
-from ledger.cli_border import FINDING
+from ledger.cli.border import FINDING
+from ledger.custody.backup import BackedUp, KeysBesideData, back_up
+from ledger.custody.backup_check import check_backup
+from ledger.custody.generations import add_generation, generations, prune
+from ledger.custody.restore import (
+    GuardDiffers,
+    KeysOfAnotherTime,
+    NotInBackup,
+    PlaceTaken,
+    Restored,
+    Sources,
+    restore,
+)
+from ledger.custody.resume import OPERATOR, resume
+from ledger.custody.succession import succeed
 from ledger.errors import LedgerError
-from ledger.generations import add_generation, generations, prune
 from ledger.journal.journal import By
 from ledger.journal.key_changes import retire_key, rotate_key
 from ledger.journal.master_key import rotate_master_key
@@ -26,19 +37,8 @@ from ledger.log.layout import FileDiffers
 from ledger.recall.claim import named_items
 from ledger.recall.erasing import carry_out_erasure
 from ledger.recall.person import ErasePerson
-from ledger.restore import (
-    GuardDiffers,
-    KeysOfAnotherTime,
-    NotInBackup,
-    PlaceTaken,
-    Restored,
-    Sources,
-    restore,
-)
-from ledger.resume import OPERATOR, resume
 from ledger.state import open_state
-from ledger.succession import succeed
-from ledger.vault import UnknownItem
+from ledger.vault.vault import UnknownItem
 from portal.accounts import accounts, add_account
 from portal.cli import main
 from portal.cli_backup import STATE_TABLES

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ledger.cli import rebuild
-from ledger.cli_audit import audit
-from ledger.cli_border import Group
-from ledger.cli_checks import verify
+from ledger.cli.audit import audit
+from ledger.cli.border import Group
+from ledger.cli.log import rebuild
+from ledger.cli.verify import verify
 from ledger.journal.clock import SetClock
 from ledger.journal.journal import By
 from ledger.journal.opening import Ledger, create_ledger, open_ledger

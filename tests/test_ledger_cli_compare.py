@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ledger.cli_compare import compare_checkpoint
-from ledger.cli_support import Group
+from ledger.cli.compare import compare_checkpoint
+from ledger.cli.support import Group
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.compare import short_form
 from ledger.log.note import Signer, sign_note, split_note

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
-from ledger.cli_border import REFUSED
+from ledger.cli.border import REFUSED
 from ledger.database import (
     ConnectionLost,
     DatabaseBusy,
@@ -34,6 +34,7 @@ from ledger.database import (
     savepoint,
     writing,
 )
+from ledger.database.transactions import open_connection
 from ledger.errors import RightsMissing, storage_error
 from ledger.files import Files
 from ledger.installing import make_databases
@@ -43,14 +44,13 @@ from ledger.journal.opening import DatabaseTaken, Ledger, OpenLog, create_ledger
 from ledger.journal.projections import note_versions
 from ledger.journal.registry import NOUNS
 from ledger.journal.turnstile import OpenGate, Turnstile
-from ledger.keys import Keys
+from ledger.keys.keys import Keys
 from ledger.location import Postgres
 from ledger.log import store
 from ledger.log.guard import Guard
 from ledger.settings import Settings
 from ledger.trace.bill_of_materials import RegisterMaterial, register_material
-from ledger.transactions import open_connection
-from ledger.vault import open_vault
+from ledger.vault.vault import open_vault
 from portal.cli import main
 from tests.postgres import PORT, Server
 from tests.whole_log import assert_whole

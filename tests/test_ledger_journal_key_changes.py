@@ -27,7 +27,7 @@ from ledger.journal.key_events import KeyRotated, LogSucceeded, log_keys, read_k
 from ledger.journal.opening import open_ledger
 from ledger.journal.publish import ForeignCheckpoint, SigningKeyMissing, checkpoint_of
 from ledger.journal.who_signs import KeysDiffer
-from ledger.keys import make_next, settle
+from ledger.keys.keys import make_next, settle
 from ledger.log import store
 from ledger.log.checkpoint import open_checkpoint
 from ledger.log.guard import FreshGuard

@@ -19,11 +19,11 @@ from ledger.journal.master_key import (
     rotate_master_key,
 )
 from ledger.journal.opening import open_ledger
-from ledger.key_files import plain, replace_file
-from ledger.keys import KeyLocked, Keys, make_next, rewrap_files
+from ledger.keys.key_files import plain, replace_file
+from ledger.keys.keys import KeyLocked, Keys, make_next, rewrap_files
+from ledger.keys.master_change import MASTER_CHANGE
 from ledger.log.note import Signer
-from ledger.master_change import MASTER_CHANGE
-from ledger.vault import WrongMasterKey
+from ledger.vault.vault import WrongMasterKey
 from tests.world import ADA, World
 
 REASON = "Its time has run out."

@@ -1,4 +1,4 @@
-"""ledger.keys: made once, closed to others, never overwritten."""
+"""ledger.keys.keys: made once, closed to others, never overwritten."""
 
 import shutil
 import stat
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from ledger.durable import write_new
 from ledger.errors import LedgerError
-from ledger.keys import KeyDamaged, KeyLocked, KeyMissing, Keys, KeysExist, KeyTooOpen, KeyUnreadable
+from ledger.keys.keys import KeyDamaged, KeyLocked, KeyMissing, Keys, KeysExist, KeyTooOpen, KeyUnreadable
 from ledger.log.note import Signer
 
 ORIGIN = "lots.example/log"

@@ -34,8 +34,8 @@ from ledger.database import (
     upsert_rows,
     writing,
 )
+from ledger.database.statements import FEW_ROWS
 from ledger.location import Postgres
-from ledger.statements import FEW_ROWS
 from tests.postgres import Server
 
 PLACE = MetaData()

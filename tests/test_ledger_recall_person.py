@@ -46,8 +46,8 @@ from ledger.recall.person import (
     rules,
 )
 from ledger.recall.retention import Kind, default_rules
-from ledger.vault import UnknownItem, UnknownPerson, Vault, open_vault
-from ledger.vault_tables import items
+from ledger.vault.tables import items
+from ledger.vault.vault import UnknownItem, UnknownPerson, Vault, open_vault
 from tests.conftest import ROOT
 from tests.world import ADA, MadeBatch, World, refusal
 

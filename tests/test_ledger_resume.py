@@ -10,14 +10,7 @@ from uuid import uuid4
 import pytest
 
 from ledger.audit.log import audit
-from ledger.errors import LedgerError
-from ledger.journal.key_events import LogResumed
-from ledger.journal.opening import create_ledger
-from ledger.journal.publish import LogBehindGuard
-from ledger.log.compare import parse_kept
-from ledger.log.guard import FreshGuard, Guard, GuardDamaged, Guarded, GuardMissing, GuardMoved
-from ledger.log.note import UntrustedNote
-from ledger.resume import (
+from ledger.custody.resume import (
     EntriesDiffer,
     EntriesMissing,
     GuardFits,
@@ -25,6 +18,13 @@ from ledger.resume import (
     NotWhole,
     resume,
 )
+from ledger.errors import LedgerError
+from ledger.journal.key_events import LogResumed
+from ledger.journal.opening import create_ledger
+from ledger.journal.publish import LogBehindGuard
+from ledger.log.compare import parse_kept
+from ledger.log.guard import FreshGuard, Guard, GuardDamaged, Guarded, GuardMissing, GuardMoved
+from ledger.log.note import UntrustedNote
 from ledger.settings import Settings
 from ledger.trace.bill_of_materials import RegisterMaterial
 from tests.postgres import Server

@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ledger.cli_compare import compare_checkpoint
+from ledger.cli.compare import compare_checkpoint
+from ledger.custody.resume import EntriesDiffer, EntriesMissing, resume
+from ledger.custody.succession import succeed
 from ledger.errors import LedgerError
 from ledger.journal.journal import By
 from ledger.journal.key_changes import retire_key, rotate_key
 from ledger.journal.key_events import LogSucceeded
 from ledger.journal.opening import open_ledger
-from ledger.keys import KeyMissing
+from ledger.keys.keys import KeyMissing
 from ledger.log.keyring import KeyChangeRefused
 from ledger.log.note import UntrustedNote
-from ledger.resume import EntriesDiffer, EntriesMissing, resume
 from ledger.settings import InvalidOrigin, Settings
-from ledger.succession import succeed
 from ledger.trace.bill_of_materials import RegisterMaterial
 from tests.tampering import audited
 from tests.world import ADA, World

@@ -1,4 +1,4 @@
-"""ledger.vault: encrypted, bound to its place, committed to, swept."""
+"""ledger.vault.vault: encrypted, bound to its place, committed to, swept."""
 
 import hashlib
 import hmac
@@ -16,7 +16,8 @@ from sqlalchemy.exc import IntegrityError
 
 from ledger.database import reading, writing
 from ledger.log.canonical import JSON, NotCanonical, encode
-from ledger.vault import (
+from ledger.vault.checking import check_vault
+from ledger.vault.vault import (
     METADATA,
     ItemDamaged,
     UnknownItem,
@@ -28,7 +29,6 @@ from ledger.vault import (
     persons,
     verify_commitment,
 )
-from ledger.vault_check import check_vault
 from tests.test_ledger_state import declared_schema, schema
 from tests.world import ADA
 

@@ -1,4 +1,4 @@
-"""ledger.vault_check and ledger.vault_accesses: whatever is changed in the vault is found and named."""
+"""ledger.vault.checking and ledger.vault.accesses: whatever is changed in the vault is found and named."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ from sqlalchemy import delete, insert, text, update
 from sqlalchemy.exc import IntegrityError
 
 from ledger.database import reading, writing
-from ledger.vault import Sealed, UnknownItem, Vault, open_vault
-from ledger.vault_accesses import Access, list_accesses
-from ledger.vault_check import VaultProblem, check_vault
-from ledger.vault_tables import accesses, vault_keys
+from ledger.vault.accesses import Access, list_accesses
+from ledger.vault.checking import VaultProblem, check_vault
+from ledger.vault.tables import accesses, vault_keys
+from ledger.vault.vault import Sealed, UnknownItem, Vault, open_vault
 from tests.meddling import columns_of, key_of, quoted
 from tests.world import ADA, BEN
 

@@ -10,17 +10,17 @@ from sqlalchemy import delete, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from ledger.database import connect, reading, writing
+from ledger.database.migrating import make_schema
 from ledger.journal.journal import By
 from ledger.location import Postgres
-from ledger.migrating import make_schema
 from ledger.recall.claim import get_claim
 from ledger.recall.claiming import file_claim
 from ledger.recall.erasing import carry_out_erasure, finish_erasures, vault_problems
 from ledger.recall.person import ErasePerson
-from ledger.vault import UnknownItem, UnknownPerson, Vault, WrongMasterKey, open_vault
-from ledger.vault_accesses import list_accesses
-from ledger.vault_check import check_vault
-from ledger.vault_tables import accesses, items, persons
+from ledger.vault.accesses import list_accesses
+from ledger.vault.checking import check_vault
+from ledger.vault.tables import accesses, items, persons
+from ledger.vault.vault import UnknownItem, UnknownPerson, Vault, WrongMasterKey, open_vault
 from tests.postgres import PORT, Server, programs
 from tests.scanning import Scan, hits
 from tests.world import ADA, World

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from itertools import islice, takewhile
 from pathlib import Path
 
 import pytest
@@ -295,8 +296,9 @@ def test_run_tells_the_demo_into_an_empty_folder_and_shows_what_to_try(tmp_path:
     data = tmp_path / "var"
     with started(data, "run", "--port", str(port), "--workers", "2") as running:
         assert running.stdout is not None
-        said = "".join(iter(running.stdout.readline, "Numbers to try at the portal:\n"))
-        said += "".join(running.stdout.readline() for _ in range(4))
+        lines = iter(running.stdout.readline, "")  # which ends with the process
+        said = "".join(takewhile(lambda line: line != "Numbers to try at the portal:\n", lines))
+        said += "".join(islice(lines, 4))
         facts = json.loads((data / "demo.json").read_text())
         assert facts["portal"] == f"http://127.0.0.1:{port}/"
         running.send_signal(signal.SIGTERM)

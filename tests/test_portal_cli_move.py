@@ -151,7 +151,7 @@ import os, sys
 from dataclasses import replace
 from pathlib import Path
 import sqlalchemy
-from ledger.moving import move
+from ledger.custody.moving import move
 from ledger.settings import Settings
 from ledger.location import parse_database_url
 from portal.cli_backup import STATE_TABLES

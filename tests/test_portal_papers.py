@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from PIL import Image, ImageDraw
 
 from labels.codes import QUIET_ZONE
-from ledger.cli_support import Group
+from ledger.cli.support import Group
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.compare import compare, parse_kept
 from ledger.trace.shipment import list_shipments

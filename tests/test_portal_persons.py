@@ -18,7 +18,7 @@ from ledger.recall.claiming import file_claim
 from ledger.recall.erasing import keep_to_retention
 from ledger.recall.person import ErasePerson
 from ledger.recall.retention import default_rules
-from ledger.vault_accesses import Access, list_accesses
+from ledger.vault.accesses import Access, list_accesses
 from portal.accounts import add_account
 from portal.cli import main
 from portal.worker import Worker

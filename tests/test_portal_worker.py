@@ -22,7 +22,7 @@ from ledger.trace.commissioning import MakeSerials, commission_made, stage
 from ledger.trace.party import RegisterParty, register_party
 from ledger.trace.product import RegisterProduct, register_product
 from ledger.trace.unit import stagings
-from ledger.vault import items
+from ledger.vault.vault import items
 from ledger.work import FIRST_DELAY, LEASE_SECONDS, WorkStatus, enqueue, status, take
 from portal.chores import SEAL_AFTER, seal_if_quiet, sweep
 from portal.jobs import LABELS_SHEET, Bench

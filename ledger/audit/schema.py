@@ -8,8 +8,8 @@ from ledger.audit.catalogue import Catalogue, kept_catalogue, owns, read_catalog
 from ledger.audit.finding import Findings
 from ledger.audit.rows import fetch, is_sqlite
 from ledger.database import connect, migrate, reading
+from ledger.database.migrating import newest_revision
 from ledger.log import store
-from ledger.migrating import newest_revision
 
 # Statistics that SQLite keeps for itself hold nothing of ours.
 # As bytes: what was changed may no longer be text.

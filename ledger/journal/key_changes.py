@@ -34,7 +34,7 @@ from ledger.journal.publish import checkpoint_of
 from ledger.journal.registry import Event, Request, command
 from ledger.journal.transaction import Tx
 from ledger.journal.who_signs import check_keys
-from ledger.keys import NEXT_KEY, make_next, settle
+from ledger.keys.keys import NEXT_KEY, make_next, settle
 from ledger.log import store
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.keyring import KeyChangeRefused, Keyring

@@ -31,11 +31,11 @@ from ledger.journal.key_events import MasterKeyRotated, last_master_rotation
 from ledger.journal.opening import Ledger
 from ledger.journal.registry import Request, command
 from ledger.journal.transaction import Tx
-from ledger.key_files import KEY_BYTES, locked, plain, read_plain, replace_file
-from ledger.keys import rewrap_files
-from ledger.master_change import begin_change, change_under_way, end_change
-from ledger.vault import WrongMasterKey
-from ledger.vault_tables import persons
+from ledger.keys.key_files import KEY_BYTES, locked, plain, read_plain, replace_file
+from ledger.keys.keys import rewrap_files
+from ledger.keys.master_change import begin_change, change_under_way, end_change
+from ledger.vault.tables import persons
+from ledger.vault.vault import WrongMasterKey
 
 DEADLINE_DAYS = 90  # a person who was erased may be read from an older copy until then
 

@@ -20,11 +20,11 @@ from ledger.journal.publish import SEALER
 from ledger.journal.registry import NOUNS, Request, command
 from ledger.journal.transaction import Tx
 from ledger.journal.turnstile import OpenGate, Turnstile
-from ledger.keys import Keys
+from ledger.keys.keys import Keys
 from ledger.log.closing import refuse_closed
 from ledger.log.guard import Guard
 from ledger.settings import Settings
-from ledger.vault import Vault, open_vault
+from ledger.vault.vault import Vault, open_vault
 
 FORMAT = "lotproof-log/1"
 

@@ -14,7 +14,7 @@ from ledger.recall.links import claim_id_for, is_form_token
 from ledger.recall.recall import Remedy
 from ledger.recall.retention import Kind
 from ledger.trace.positions import Position
-from ledger.vault import Sealed
+from ledger.vault.vault import Sealed
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,9 @@ from ledger.recall.person import (
     expire_items,
     expired_items,
 )
-from ledger.vault import Vault
-from ledger.vault_check import VaultProblem, check_vault
-from ledger.vault_tables import items, persons
+from ledger.vault.checking import VaultProblem, check_vault
+from ledger.vault.tables import items, persons
+from ledger.vault.vault import Vault
 
 AT_ONCE = 500
 WORKER = By("system:worker")

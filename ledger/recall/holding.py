@@ -23,7 +23,7 @@ from ledger.recall.retention import Rule
 from ledger.trace.batch import batches
 from ledger.trace.product import products
 from ledger.trace.unit import unit_at
-from ledger.vault_accesses import Access, list_accesses
+from ledger.vault.accesses import Access, list_accesses
 
 
 @dataclass(frozen=True, slots=True)

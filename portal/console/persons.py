@@ -10,7 +10,7 @@ from ledger.database import reading
 from ledger.errors import LedgerError
 from ledger.recall.claim import Claim, claims
 from ledger.recall.person import PURPOSE_ENDED, erased_at, expired_of, find_person
-from ledger.vault_accesses import Access, list_accesses
+from ledger.vault.accesses import Access, list_accesses
 from portal.console.desk import ledger, session, words
 from portal.console.listing import Table, table
 from portal.console.options import choice_label

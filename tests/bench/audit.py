@@ -23,6 +23,7 @@ from sqlalchemy import Connection
 import ledger.nouns  # noqa: F401  # the registry, whole
 from ledger.audit.log import audit
 from ledger.database import connect, migrate, writing
+from ledger.database.migrating import make_schema
 from ledger.files import Files
 from ledger.identifiers import ALPHABET
 from ledger.journal.events import FIRST_MAP_ROOT, LogOpened, StatedMap, StatusStated, subject_heads
@@ -38,7 +39,6 @@ from ledger.log.guard import Guard
 from ledger.log.merkle import leaf_hash, root
 from ledger.log.note import Signer, Verifier, sign_note, split_note
 from ledger.log.tiles import Edge
-from ledger.migrating import make_schema
 from ledger.trace.party import PartyRegistered
 from tests.bench.table import Row
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from ledger.custody.resume import OPERATOR, EntriesDiffer, demand_whole
 from ledger.database import reading
 from ledger.durable import make_private_folder
 from ledger.journal.clock import Clock
@@ -21,8 +22,8 @@ from ledger.journal.journal import By, Receipt
 from ledger.journal.key_changes import NAME_TAKEN, is_succeeded, succeed_log
 from ledger.journal.key_events import read_keyring
 from ledger.journal.opening import open_ledger
-from ledger.key_files import KEY_BYTES, locked, read_plain, replace_file, sealed_signer, wrapped
-from ledger.keys import LINKS_KEY, LOG_KEY, MASTER_KEY, UNITS_KEY
+from ledger.keys.key_files import KEY_BYTES, locked, read_plain, replace_file, sealed_signer, wrapped
+from ledger.keys.keys import LINKS_KEY, LOG_KEY, MASTER_KEY, UNITS_KEY
 from ledger.log import store
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.compare import compare, parse_kept
@@ -30,7 +31,6 @@ from ledger.log.directory import NothingPublished
 from ledger.log.guard import FreshGuard, Guard, GuardDamaged, GuardMissing
 from ledger.log.keyring import KeyChangeRefused, Keyring
 from ledger.log.note import Signer, UntrustedNote, open_note, split_note
-from ledger.resume import OPERATOR, EntriesDiffer, demand_whole
 from ledger.settings import Settings
 
 

@@ -9,7 +9,7 @@ nobody can open, whichever of the two master keys the process is given.
 from contextlib import suppress
 from pathlib import Path
 
-from ledger.key_files import (
+from ledger.keys.key_files import (
     KeyDamaged,
     KeyLocked,
     KeyMissing,

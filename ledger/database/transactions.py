@@ -10,10 +10,10 @@ from weakref import WeakSet
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 
+from ledger.database.postgresql import POOL_KEPT, POOL_MORE, Postgresql
+from ledger.database.sqlite import Sqlite
+from ledger.database.statements import Prepared
 from ledger.errors import LedgerError, database_error
-from ledger.postgresql import POOL_KEPT, POOL_MORE, Postgresql
-from ledger.sqlite import Sqlite
-from ledger.statements import Prepared
 
 Begin = Callable[[Connection], None]
 _KINDS: dict[str, Sqlite | Postgresql] = {"sqlite": Sqlite(), "postgresql": Postgresql()}

@@ -1,11 +1,11 @@
-"""`lotproof verify`: looking for what was changed, without a database. With one: `ledger.cli_audit`."""
+"""`lotproof verify`: looking for what was changed, without a database. With one: `ledger.cli.audit`."""
 
 from pathlib import Path
 
 import click
 
 from ledger import nouns
-from ledger.cli_support import FINDING, USAGE, json_option, to_json
+from ledger.cli.support import FINDING, USAGE, json_option, to_json
 from ledger.errors import LedgerError
 from ledger.journal.carrying import verify_log
 from ledger.log.checkpoint import Checkpoint

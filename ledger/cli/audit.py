@@ -23,18 +23,18 @@ from ledger.audit.page import page
 from ledger.audit.rows import DRIVER_ERRORS
 from ledger.audit.showing import Showing
 from ledger.audit.told import Audited, as_text, as_values
-from ledger.cli_support import FINDING, json_option, to_json
+from ledger.cli.support import FINDING, json_option, to_json
 from ledger.database import connect, reading
 from ledger.errors import LedgerError, Refused
 from ledger.files import Files
 from ledger.journal.opening import NothingThere
-from ledger.keys import Keys
+from ledger.keys.keys import Keys
 from ledger.log.guard import Guard
 from ledger.log.note import Verifier
 from ledger.recall.erasing import vault_problems
 from ledger.settings import Settings
-from ledger.vault import Vault
-from ledger.vault_tables import METADATA
+from ledger.vault.tables import METADATA
+from ledger.vault.vault import Vault
 
 assert nouns  # imported so that the registry knows every kind
 

@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import Connection, select
 
 from ledger import nouns
-from ledger.cli_support import Group, json_option, opened_ledger, table, to_json
+from ledger.cli.support import Group, json_option, opened_ledger, table, to_json
 from ledger.database import connect, migrate, reading
 from ledger.files import Files
 from ledger.journal.carrying import copy_files

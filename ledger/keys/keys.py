@@ -10,7 +10,7 @@ beside the new one until it is retired). Which of them must sign is what the log
 While the master key changes `master.change` holds the new one opened by the old and the old one by the new: so
 whichever of the two a process is given, it opens everything.
 
-All files have mode 600, the folder 700. Back them up apart from the data. Their forms: `ledger.key_files`.
+All files have mode 600, the folder 700. Back them up apart from the data. Their forms: `ledger.keys.key_files`.
 """
 
 import errno
@@ -23,14 +23,14 @@ from pathlib import Path
 
 from ledger.durable import PRIVATE_FOLDER, is_private, sync_folder, write_new
 from ledger.errors import LedgerError, Refused
-from ledger.key_files import KEY_BYTES as KEY_BYTES
-from ledger.key_files import KeyDamaged as KeyDamaged
-from ledger.key_files import KeyLocked as KeyLocked
-from ledger.key_files import KeyMissing as KeyMissing
-from ledger.key_files import KeysUnwritable as KeysUnwritable
-from ledger.key_files import KeyTooOpen as KeyTooOpen
-from ledger.key_files import KeyUnreadable as KeyUnreadable
-from ledger.key_files import (
+from ledger.keys.key_files import KEY_BYTES as KEY_BYTES
+from ledger.keys.key_files import KeyDamaged as KeyDamaged
+from ledger.keys.key_files import KeyLocked as KeyLocked
+from ledger.keys.key_files import KeyMissing as KeyMissing
+from ledger.keys.key_files import KeysUnwritable as KeysUnwritable
+from ledger.keys.key_files import KeyTooOpen as KeyTooOpen
+from ledger.keys.key_files import KeyUnreadable as KeyUnreadable
+from ledger.keys.key_files import (
     from_hex,
     locked,
     plain,
@@ -43,8 +43,8 @@ from ledger.key_files import (
     sealed_signer,
     wrapped,
 )
+from ledger.keys.master_change import other_master
 from ledger.log.note import Signer, Verifier
-from ledger.master_change import other_master
 
 LOG_KEY, PREVIOUS_KEY, NEXT_KEY = "log.pem", "log.previous.pem", "log.next.pem"
 UNITS_KEY, LINKS_KEY, MASTER_KEY = "units.key", "links.key", "master.key"

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.types import Boolean, TypeEngine
 
-from ledger.postgresql_quick import Many, later, rows_of, run_all, settle
+from ledger.database.postgresql_quick import Many, later, rows_of, run_all, settle
 
 SINGLE_ROWS = 4  # so many make a statement of their own, prepared once
 _TYPES: tuple[tuple[type[TypeEngine[Any]], str], ...] = (

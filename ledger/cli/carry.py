@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 
 from ledger import nouns
-from ledger.cli_support import FINDING, json_option, to_json
+from ledger.cli.support import FINDING, json_option, to_json
+from ledger.custody.mirroring import import_log, keep_evidence
 from ledger.journal.carrying import Carried, HistoryRewritten
 from ledger.log.layout import Progress, no_progress
 from ledger.log.note import Verifier
-from ledger.mirroring import import_log, keep_evidence
 from ledger.settings import Settings
 
 assert nouns  # imported so that the registry is whole

@@ -17,7 +17,7 @@ from ledger.database import insert_into
 from ledger.errors import LedgerError
 from ledger.log.canonical import encode
 from ledger.moments import format_moment
-from ledger.vault_tables import accesses
+from ledger.vault.tables import accesses
 
 Purpose = Literal["claim", "export"]  # a claim's page; an answer to the person's own request
 

@@ -9,11 +9,11 @@ import click
 import msgspec
 
 from ledger import nouns
-from ledger.cli_border import FINDING as FINDING
-from ledger.cli_border import JSON_KEY
-from ledger.cli_border import REFUSED as REFUSED
-from ledger.cli_border import USAGE as USAGE
-from ledger.cli_border import Group as Group
+from ledger.cli.border import FINDING as FINDING
+from ledger.cli.border import JSON_KEY
+from ledger.cli.border import REFUSED as REFUSED
+from ledger.cli.border import USAGE as USAGE
+from ledger.cli.border import Group as Group
 from ledger.journal.mirror import Readable, as_readable, open_mirror
 from ledger.journal.opening import open_ledger
 from ledger.journal.registry import KIND_OF, Recorded

@@ -1,7 +1,7 @@
 """Personal data: encrypted, kept apart from the log, and erasable.
 
 Each value is an item, encrypted under a random key of its person's, which the master key wraps; the tables stand in
-`ledger.vault_tables`. Erasing is deleting the key, the items and their salts, and overwriting the place.
+`ledger.vault.tables`. Erasing is deleting the key, the items and their salts, and overwriting the place.
 
 An entry of the log never holds the value, at most a *commitment* to it: HMAC-SHA256 of the value's canonical
 JSON, keyed with 32 random bytes that lie encrypted beside the value. Who is shown value and salt can check
@@ -44,11 +44,11 @@ from ledger.identifiers import new_id
 from ledger.location import Location
 from ledger.log.canonical import JSON, NotCanonical, encode
 from ledger.moments import format_moment, parse_moment
-from ledger.vault_accesses import Access, Purpose, add_accesses
-from ledger.vault_tables import METADATA as METADATA
-from ledger.vault_tables import items as items
-from ledger.vault_tables import persons as persons
-from ledger.vault_tables import vault_keys
+from ledger.vault.accesses import Access, Purpose, add_accesses
+from ledger.vault.tables import METADATA as METADATA
+from ledger.vault.tables import items as items
+from ledger.vault.tables import persons as persons
+from ledger.vault.tables import vault_keys
 
 KEY_BYTES = 32
 SALT_BYTES = 32

@@ -3,13 +3,13 @@
 import click
 
 from ledger import nouns
-from ledger.cli_compare import given
-from ledger.cli_support import json_option, recorded_json, to_json
+from ledger.cli.compare import given
+from ledger.cli.support import json_option, recorded_json, to_json
+from ledger.custody.resume import resume as resume_log
+from ledger.custody.succession import succeed as succeed_log
 from ledger.journal.key_events import LogResumed, LogSucceeded
 from ledger.log.compare import parse_kept
-from ledger.resume import resume as resume_log
 from ledger.settings import Settings
-from ledger.succession import succeed as succeed_log
 
 assert nouns  # imported so that the registry is whole
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ledger.audit.references import file_refs
-from ledger.backup import FILES, LOG, VAULT_DB, newest_of
+from ledger.custody.backup import FILES, LOG, VAULT_DB, newest_of
 from ledger.database import connect, migrate
 from ledger.errors import LedgerError
 from ledger.files import Files
@@ -17,8 +17,8 @@ from ledger.log.checkpoint import Checkpoint
 from ledger.log.layout import Directory, Progress, no_progress
 from ledger.log.note import Verifier
 from ledger.log.tiles import TILE_WIDTH, tiles_of
-from ledger.vault import Vault
-from ledger.vault_check import check_vault
+from ledger.vault.checking import check_vault
+from ledger.vault.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,10 @@ from typing import Any, Literal
 from sqlalchemy import Connection, select, text
 
 from ledger.database import reading
-from ledger.migrating import newest_revision
-from ledger.vault import ACCESSES, WITH_KEY, ItemDamaged, Vault, WrongMasterKey
-from ledger.vault_accesses import broken_accesses
-from ledger.vault_tables import accesses, items, persons, vault_keys
+from ledger.database.migrating import newest_revision
+from ledger.vault.accesses import broken_accesses
+from ledger.vault.tables import accesses, items, persons, vault_keys
+from ledger.vault.vault import ACCESSES, WITH_KEY, ItemDamaged, Vault, WrongMasterKey
 
 TRIGGERS = {"sqlite": {"accesses_no_update", "accesses_no_delete"}, "postgresql": {"accesses_no_change"}}
 _STANDING = {

@@ -2,7 +2,7 @@
 
 import click
 
-from ledger.cli_support import json_option, to_json
+from ledger.cli.support import json_option, to_json
 from ledger.installing import make_databases
 from ledger.settings import Settings
 

@@ -18,12 +18,12 @@ from pathlib import Path
 
 from sqlalchemy import Engine, Table
 
-from ledger.copying import copy_tables
+from ledger.custody.copying import copy_tables
+from ledger.custody.generations import add_generation, generations, prune
 from ledger.database import connect, migrate, reading
 from ledger.durable import PRIVATE_FOLDER, sync_folder, write_new
 from ledger.errors import Refused
 from ledger.files import Files
-from ledger.generations import add_generation, generations, prune
 from ledger.journal.carrying import copy_files
 from ledger.journal.key_events import read_keyring
 from ledger.journal.opening import Ledger
@@ -31,7 +31,7 @@ from ledger.log.checkpoint import Checkpoint
 from ledger.log.directory import NothingPublished, export
 from ledger.settings import Settings
 from ledger.state import open_state
-from ledger.vault_tables import METADATA as VAULT
+from ledger.vault.tables import METADATA as VAULT
 
 LOG, FILES, SETTINGS = "log", "files", "settings.json"
 VAULT_DB, STATE_DB = "vault.db", "state.db"

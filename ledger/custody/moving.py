@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, Table
 
-from ledger.copying import copy_tables
+from ledger.custody.copying import copy_tables
 from ledger.database import connect, reading, writing
 from ledger.durable import sync_folder
 from ledger.errors import LedgerError, Refused
@@ -34,7 +34,7 @@ from ledger.log.closing import close_log, is_closed
 from ledger.log.directory import export
 from ledger.log.layout import Progress, no_progress
 from ledger.settings import Settings
-from ledger.vault_tables import METADATA as VAULT
+from ledger.vault.tables import METADATA as VAULT
 
 CARRIED, BEGUN = "moving", "moving.to"
 ASIDE, SUFFIXES = ".moved", ("", "-wal", "-shm")

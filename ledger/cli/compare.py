@@ -9,7 +9,7 @@ import click
 from sqlalchemy import Connection
 
 from ledger import nouns
-from ledger.cli_support import FINDING, json_option, to_json
+from ledger.cli.support import FINDING, json_option, to_json
 from ledger.database import connect, reading
 from ledger.errors import LedgerError
 from ledger.journal.journal import read_recorded

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from ledger.cli_support import Group, json_option, recorded_json, table, to_json
+from ledger.cli.support import Group, json_option, recorded_json, table, to_json
+from ledger.custody.resume import OPERATOR
 from ledger.database import reading
 from ledger.journal.journal import By, Receipt
 from ledger.journal.key_changes import retire_key, rotate_key
@@ -16,7 +17,6 @@ from ledger.journal.opening import Ledger, open_ledger
 from ledger.journal.registry import KIND_OF
 from ledger.log.keyring import Keyring, LogKey
 from ledger.moments import format_moment
-from ledger.resume import OPERATOR
 from ledger.settings import Settings
 
 NOT_HERE = "not here"

@@ -10,13 +10,12 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from ledger.location import Location, Postgres
-from ledger.migrating import DatabaseNewer, MigrationNeeded, WrongCollation, make_schema, migrate
-from ledger.postgresql import DatabaseBusy, connect_postgresql, has_rows, read_server_time
-from ledger.postgresql_quick import NotText
-from ledger.sqlite import BUSY_TIMEOUT_MS, connect_sqlite
-from ledger.statements import Prepared, insert_into, insert_rows, upsert_rows
-from ledger.transactions import (
+from ledger.database.migrating import DatabaseNewer, MigrationNeeded, WrongCollation, make_schema, migrate
+from ledger.database.postgresql import DatabaseBusy, connect_postgresql, has_rows, read_server_time
+from ledger.database.postgresql_quick import NotText
+from ledger.database.sqlite import BUSY_TIMEOUT_MS, connect_sqlite
+from ledger.database.statements import Prepared, insert_into, insert_rows, upsert_rows
+from ledger.database.transactions import (
     ConnectionLost,
     DatabaseUnreachable,
     Snapshot,
@@ -29,6 +28,7 @@ from ledger.transactions import (
     savepoint,
     writing,
 )
+from ledger.location import Location, Postgres
 
 __all__ = [
     "BUSY_TIMEOUT_MS",

@@ -12,11 +12,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Inspector, inspect
 
+from ledger.database.transactions import is_postgresql, open_connection, reading, writing
 from ledger.errors import LedgerError
 from ledger.location import Postgres
-from ledger.transactions import is_postgresql, open_connection, reading, writing
 
-MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
 # Whoever runs the program may add to these and change nothing; of the others it may change rows.
 NEVER_CHANGED = "SELECT, INSERT"
 CHANGED = "SELECT, INSERT, UPDATE, DELETE"

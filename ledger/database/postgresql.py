@@ -12,9 +12,7 @@ from sqlalchemy import BigInteger, Connection, Engine, Integer, create_engine, e
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import sum as func_sum
 
-from ledger.errors import LedgerError
-from ledger.location import Postgres
-from ledger.postgresql_quick import (
+from ledger.database.postgresql_quick import (
     NotText,
     begin_waiting,
     checked,
@@ -25,6 +23,8 @@ from ledger.postgresql_quick import (
     say_later,
     settle,
 )
+from ledger.errors import LedgerError
+from ledger.location import Postgres
 
 CONNECT_SECONDS = 10
 LOCK_TIMEOUT_MS = 30_000

@@ -18,16 +18,16 @@ import msgspec
 from sqlalchemy import Engine, Table
 
 from ledger.audit.derived import audit_derived
-from ledger.backup import FILES, LOG, SETTINGS, STATE_DB, VAULT_DB, copy_private, newest_of
-from ledger.copying import copy_tables
+from ledger.custody.backup import FILES, LOG, SETTINGS, STATE_DB, VAULT_DB, copy_private, newest_of
+from ledger.custody.copying import copy_tables
+from ledger.custody.generations import sync_tree
 from ledger.database import connect, migrate, reading
 from ledger.durable import PRIVATE_FOLDER, sync_folder, write_new
 from ledger.errors import LedgerError, Refused
 from ledger.files import CHUNK_BYTES, Files
-from ledger.generations import sync_tree
 from ledger.installing import make_databases
 from ledger.journal.carrying import Carried, carry_in
-from ledger.keys import LOG_KEY, Keys
+from ledger.keys.keys import LOG_KEY, Keys
 from ledger.location import Location
 from ledger.log import store
 from ledger.log.checkpoint import Checkpoint
@@ -36,8 +36,8 @@ from ledger.log.layout import Progress, no_progress
 from ledger.log.note import UntrustedNote, Verifier
 from ledger.recall.erasing import erase_recorded, vault_problems
 from ledger.settings import Settings
-from ledger.vault import open_vault
-from ledger.vault_tables import METADATA as VAULT
+from ledger.vault.tables import METADATA as VAULT
+from ledger.vault.vault import open_vault
 
 
 class PlaceTaken(Refused):
