@@ -22,11 +22,20 @@ from ledger.state import STATE
 from portal import accounts, attempts, tokens
 
 STATE_TABLES = STATE.sorted_tables  # of all modules that keep state: they are imported above
+ENDED = (accounts.sessions,)  # whoever signed out since must not be signed in again by a copy
 assert all((accounts, attempts, tokens, work))
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 THERE = click.Path(exists=True, file_okay=False, path_type=Path)
 
+AS_THEY_WERE = (
+    "Accounts, passwords and tokens are as they were when the copy was made; everybody signs in anew. What was "
+    "disabled or revoked since then works again: lotproof account list, lotproof token list."
+)
+OLDER_KEY = (
+    "If the log's key was replaced since then: take a new backup, or check this one by the key of its time, --key VKEY "
+    "(lotproof keys list)."
+)
 OLDER_MASTER_KEY = (
     "If the master key was replaced since then: that copy needs the one of before. Better, take a new backup."
 )
@@ -118,13 +127,15 @@ def _made_text(made: BackedUp, ledger: Ledger, folder: Path, keys: Path | None) 
 def _check(folder: Path, vault: Path | None, vkey: str | None, *, as_json: bool) -> None:
     settings = Settings.from_env()
     keys = None if vkey else Keys.open(settings.keys, master_key_file=settings.master_key_file)
-    verifier = Verifier.parse(vkey or "") if keys is None else keys.signer.verifier
-    found = check_backup(folder, verifier, vault=vault, master=keys.master if keys else None)
+    trusted = [Verifier.parse(vkey or "")] if keys is None else keys.verifiers()
+    found = check_backup(folder, trusted, vault=vault, master=keys.master if keys else None)
     size = found.checkpoint.size if found.checkpoint else None
     if as_json:
         click.echo(to_json({"size": size, "files": found.files, "problems": list(found.problems)}))
     elif found.problems:
         click.echo("\n".join([*found.problems, f"{len(found.problems)} problems: this backup is not whole."]))
+        if found.is_untrusted:
+            click.echo(OLDER_KEY)
         if any("the master key does not open" in problem for problem in found.problems):
             click.echo(OLDER_MASTER_KEY)
     else:
@@ -173,7 +184,7 @@ def restore_backup(
         settings = replace(settings, data=into.absolute())
     key = Verifier.parse(vkey) if vkey else None
     sources = Sources(folder=folder, keys=keys, vault=vault, guard=guard, key=key)
-    done = restore(sources, settings, state_tables=STATE_TABLES)
+    done = restore(sources, settings, state_tables=STATE_TABLES, emptied=ENDED)
     click.echo(to_json(_restored_json(done)) if as_json else _restored_text(done, settings.data))
 
 
@@ -194,6 +205,8 @@ def _restored_text(done: Restored, target: Path) -> str:
     lines = [f"{done.checkpoint.size} entries and {done.files} files were verified and are in {target}."]
     if done.vault_rows is None:
         lines.append("The vault begins empty: contacts, payouts and accounts were not restored.")
+    else:
+        lines.append(AS_THEY_WERE)
     if done.erased:
         lines.append(
             f"{done.erased} persons or values were erased again: the copy of the vault still held them."

@@ -39,9 +39,9 @@ from ledger.recall.erasing import carry_out_erasure
 from ledger.recall.person import ErasePerson
 from ledger.state import open_state
 from ledger.vault.vault import UnknownItem
-from portal.accounts import accounts, add_account
+from portal.accounts import accounts, add_account, find_session, start_session
 from portal.cli import main
-from portal.cli_backup import STATE_TABLES
+from portal.cli_backup import ENDED, STATE_TABLES
 from tests.postgres import Server
 from tests.tampering import audited
 from tests.world import ADA, World
@@ -72,7 +72,7 @@ class Copies:
 
     def restored(self, into: Path, *, guard: Path | None = None) -> Restored:
         settings = replace(self.world.ledger.settings, data=into)
-        return restore(self.sources(guard=guard), settings, state_tables=STATE_TABLES)
+        return restore(self.sources(guard=guard), settings, state_tables=STATE_TABLES, emptied=ENDED)
 
 
 @pytest.fixture
@@ -320,7 +320,7 @@ def test_a_changed_byte_anywhere_in_the_log_is_found_before_anything_is_in_place
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
     verifier = copies.world.ledger.keys.signer.verifier
-    assert check_backup(copies.at / "data", verifier).problems
+    assert check_backup(copies.at / "data", [verifier]).problems
     with pytest.raises((FileDiffers, LedgerError)):
         copies.restored(tmp_path / "again")
     assert not (tmp_path / "again").exists()
@@ -329,14 +329,14 @@ def test_a_changed_byte_anywhere_in_the_log_is_found_before_anything_is_in_place
 def test_a_missing_or_changed_file_is_found(copies: Copies, tmp_path: Path) -> None:
     copies.make()
     verifier, master = copies.world.ledger.keys.signer.verifier, copies.world.ledger.keys.master
-    whole = check_backup(copies.at / "data", verifier, vault=copies.at / "vault", master=master)
+    whole = check_backup(copies.at / "data", [verifier], vault=copies.at / "vault", master=master)
     assert whole.problems == ()
     assert whole.files > 0
     file = next(path for path in sorted((copies.at / "data" / "files").rglob("*")) if path.is_file())
     content = file.read_bytes()
     file.chmod(0o600)
     file.write_bytes(content + b"x")
-    [problem] = check_backup(copies.at / "data", verifier).problems
+    [problem] = check_backup(copies.at / "data", [verifier]).problems
     assert file.name in problem
     file.unlink()
     with pytest.raises(LedgerError):
@@ -352,7 +352,7 @@ def test_a_changed_copy_of_the_vault_is_found(copies: Copies) -> None:
         database.commit()
     ledger = copies.world.ledger
     checked = check_backup(
-        copies.at / "data", ledger.keys.signer.verifier, vault=copies.at / "vault", master=ledger.keys.master
+        copies.at / "data", ledger.keys.verifiers(), vault=copies.at / "vault", master=ledger.keys.master
     )
     assert any("items" in problem for problem in checked.problems)
 
@@ -379,6 +379,32 @@ def test_a_copy_of_before_a_new_master_key_says_what_may_be_the_reason(copies: C
     result = checked(copies)
     assert result.exit_code == FINDING
     assert "take a new backup" in result.stdout
+
+
+def test_the_key_of_an_older_backup_is_tried_while_it_is_here_and_asked_for_after(copies: Copies) -> None:
+    ledger = copies.world.ledger
+    copies.make()
+    former = ledger.keys.signer.verifier
+    rotate_key(ledger, "A year has passed.", By(OPERATOR))
+    assert checked(copies).exit_code == 0
+    retire_key(ledger, "The overlap is over.", By(OPERATOR))
+    result = checked(copies)
+    assert result.exit_code == FINDING
+    assert "--key VKEY" in result.stdout
+    assert checked(copies, "--key", former.to_text()).exit_code == 0
+
+
+def test_whoever_was_signed_in_signs_in_anew_after_a_restore(copies: Copies, tmp_path: Path) -> None:
+    world = copies.world
+    state = open_state(world.ledger.settings.state_db)
+    token = start_session(state, accounts(state)[0], now=world.clock.now()).token
+    state.dispose()
+    copies.make()
+    copies.restored(tmp_path / "again")
+    state = open_state(tmp_path / "again" / "state.db")
+    assert [one.name for one in accounts(state)] == ["Ada"]
+    assert find_session(state, token, now=world.clock.now()) is None
+    state.dispose()
 
 
 # --- killed in the middle

@@ -107,6 +107,13 @@ def test_a_compromised_key_signs_no_more_at_once(world: World) -> None:
     assert_whole(world.ledger)
 
 
+def test_a_next_key_that_lay_beside_a_compromised_one_is_not_used(world: World) -> None:
+    waiting = make_next(world.ledger.keys, world.ledger.settings.origin).verifier
+    rotated(world, compromised=True)
+    assert waiting not in {one.verifier for one in keyring_of(world).keys}
+    assert names(world) == ["log.pem"]
+
+
 def test_after_a_restart_everything_goes_on(world: World) -> None:
     for change in (
         lambda: rotated(world),

@@ -255,6 +255,16 @@ def test_with_the_log_s_key_gone_it_goes_on_under_a_new_one_as_long_as_the_maste
     assert compared(world, early).exit_code == 0
 
 
+def test_under_a_name_that_the_log_had_no_key_is_made(world: World) -> None:
+    world.ledger.settings.init()
+    world.close()
+    settings = world.ledger.settings
+    (settings.keys / "log.pem").unlink()
+    with pytest.raises(KeyChangeRefused, match="another name"):
+        succeed(settings, origin=settings.origin, reason="Gone.", clock=world.clock, keys_are_lost=True)
+    assert not (settings.keys / "log.pem").exists()
+
+
 def test_without_the_master_key_nothing_is_made(world: World) -> None:
     world.ledger.settings.init()
     world.close()

@@ -25,7 +25,6 @@ NEVER_ON_A_PAGE = (
     "ledger/keys/",
     "ledger/location.py",
     "ledger/log/checkpoint.py",
-    "ledger/log/closing.py",
     "ledger/log/compare.py",
     "ledger/log/consistency.py",
     "ledger/log/directory.py",

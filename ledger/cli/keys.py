@@ -30,6 +30,10 @@ reason_option = click.option(
     "--reason", required=True, metavar="TEXT", help="Why. It stands in the log for ever."
 )
 
+clock_option = click.option(
+    "--accept-clock", is_flag=True, help="Go on although a year has passed since the last entry."
+)
+
 
 @click.group(cls=Group)
 def keys() -> None:
@@ -67,13 +71,14 @@ def list_keys(as_json: bool) -> None:
 @click.option(
     "--compromised", is_flag=True, help="Somebody else may have the key: it signs no more from this entry on."
 )
+@clock_option
 @json_option
-def rotate(reason: str, compromised: bool, as_json: bool) -> None:
+def rotate(reason: str, compromised: bool, accept_clock: bool, as_json: bool) -> None:
     """Give the log a new key. The old one signs beside it until it is retired.
 
     If a crash ended the last attempt, this finishes it.
     """
-    with closing(open_ledger(Settings.from_env())) as ledger:
+    with closing(open_ledger(Settings.from_env(), accept_long_silence=accept_clock)) as ledger:
         receipt = rotate_key(ledger, reason, By(OPERATOR), compromised=compromised)
         new = _keyring(ledger).newest
     if as_json:
@@ -95,10 +100,11 @@ def rotate(reason: str, compromised: bool, as_json: bool) -> None:
 
 @keys.command()
 @reason_option
+@clock_option
 @json_option
-def retire(reason: str, as_json: bool) -> None:
+def retire(reason: str, accept_clock: bool, as_json: bool) -> None:
     """End the overlap of two keys: the older one signs no more, and its private half is destroyed."""
-    with closing(open_ledger(Settings.from_env())) as ledger:
+    with closing(open_ledger(Settings.from_env(), accept_long_silence=accept_clock)) as ledger:
         receipt = retire_key(ledger, reason, By(OPERATOR))
     click.echo(to_json({"entries": _entries(receipt)}) if as_json else _said(receipt))
 
@@ -111,10 +117,11 @@ def retire(reason: str, as_json: bool) -> None:
     metavar="FILE",
     help="The new master key: taken from there, or made there. The old file is left as it is.",
 )
+@clock_option
 @json_option
-def rotate_master(reason: str, new_file: Path | None, as_json: bool) -> None:
+def rotate_master(reason: str, new_file: Path | None, accept_clock: bool, as_json: bool) -> None:
     """Replace the master key, and wrap anew what the old one opened. If a crash ended the last attempt, finish it."""
-    with closing(open_ledger(Settings.from_env())) as ledger:
+    with closing(open_ledger(Settings.from_env(), accept_long_silence=accept_clock)) as ledger:
         receipt = rotate_master_key(ledger, reason, By(OPERATOR), new_file=new_file)
         old_file = ledger.keys.master_key_file
     if as_json:

@@ -1,7 +1,7 @@
 """Is a backup whole? Everything that a restore would need is read, and nothing is made of it."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +15,7 @@ from ledger.journal.carrying import FILE_MARK, verify_log
 from ledger.journal.replay import recorded_from
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.layout import Directory, Progress, no_progress
-from ledger.log.note import Verifier
+from ledger.log.note import UntrustedNote, Verifier
 from ledger.log.tiles import TILE_WIDTH, tiles_of
 from ledger.vault.checking import check_vault
 from ledger.vault.vault import Vault
@@ -29,33 +29,47 @@ class Checked:
     files: int
     vault: Path | None  # the copy that was opened
     problems: tuple[str, ...]
+    is_untrusted: bool  # no statement leads from a trusted key to those that signed it
 
 
 def check_backup(
     folder: Path,
-    verifier: Verifier,
+    trusted: Sequence[Verifier],
     *,
     vault: Path | None = None,
     master: bytes | None = None,
     progress: Progress = no_progress,
 ) -> Checked:
-    """Check the log in `folder` against a trusted key, every file it names, and the newest copy of the vault.
+    """Check the log in `folder` against trusted keys, every file it names, and the newest copy of the vault.
 
-    `master` opens the vault; it goes on after the first problem.
+    One of the keys is enough: of two in an overlap, an older backup knows the older one. `master` opens the
+    vault; it goes on after the first problem.
     """
     problems: list[str] = []
-    checkpoint, count = None, 0
+    checkpoint, count, is_untrusted = None, 0, False
     try:
-        checkpoint, _way = verify_log(folder / LOG, verifier, progress)
+        checkpoint = _verify_by_any(folder / LOG, trusted, progress)
     except LedgerError as error:
         problems.append(str(error))
+        is_untrusted = isinstance(error, UntrustedNote)
     if checkpoint is not None:
         count = _check_files(folder, checkpoint.size, problems)
     opened = None
     if vault is not None:
         opened = newest_of(vault, VAULT_DB)
         problems += _vault_problems(opened, vault, master)
-    return Checked(checkpoint, count, opened, tuple(problems))
+    return Checked(checkpoint, count, opened, tuple(problems), is_untrusted)
+
+
+def _verify_by_any(folder: Path, trusted: Sequence[Verifier], progress: Progress) -> Checkpoint:
+    """The log's checkpoint, trusted by the first key that leads to it. Raises the first key's UntrustedNote."""
+    refusals: list[UntrustedNote] = []
+    for verifier in trusted:
+        try:
+            return verify_log(folder, verifier, progress)[0]
+        except UntrustedNote as error:
+            refusals.append(error)
+    raise refusals[0]
 
 
 def _check_files(folder: Path, size: int, problems: list[str]) -> int:

@@ -1,6 +1,6 @@
 """Whole tables from one database into another of the same history: a vault into a backup, and back."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, Engine, Table, insert, inspect, select
 
@@ -17,14 +17,17 @@ class NotEmpty(Refused):
     message = "The table {table} holds rows already. Nothing was copied; choose an empty database."
 
 
-def copy_tables(source: Engine, target: Engine, tables: Sequence[Table]) -> int:
+def copy_tables(
+    source: Engine, target: Engine, tables: Sequence[Table], *, emptied: Collection[Table] = ()
+) -> int:
     """Copy all rows of `tables`, parents before children, from one snapshot in one transaction; gives how many.
 
-    Raises NotEmpty, and ValueError where the databases have tables that are not named: a copy leaves nothing out.
+    Of those in `emptied`, which nothing refers to, none. Raises NotEmpty, and ValueError where the databases have
+    tables that are not named: a copy leaves nothing out.
     """
     with reading(source) as there, writing(target) as here:
         _demand_all(there, tables)
-        return sum(_copy(there, here, table) for table in tables)
+        return sum(_copy(there, here, table) for table in tables if table not in emptied)
 
 
 def _demand_all(connection: Connection, tables: Sequence[Table]) -> None:

@@ -10,8 +10,9 @@ readers are answered, marked old, until somebody answers for going on (`lotproof
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -112,9 +113,10 @@ def restore(
     settings: Settings,
     *,
     state_tables: Sequence[Table],
+    emptied: Collection[Table] = (),
     progress: Progress = no_progress,
 ) -> Restored:
-    """Restore into `settings.data`, which must be empty or not there.
+    """Restore into `settings.data`, which must be empty or not there; tables of the state in `emptied` begin empty.
 
     Raises PlaceTaken, NotInBackup, KeysOfAnotherTime, GuardDiffers, BackupNotWhole, NotEmpty, and what reading
     keys, log and vault raises.
@@ -127,7 +129,7 @@ def restore(
     keys = _copy_keys(sources, staged)
     files = _copy_files(sources.folder / FILES, Files(staged.files))
     checkpoint, verifier = _carry(sources, staged, keys, progress)
-    rows = _copy_vault(sources, staged, state_tables)
+    rows = _copy_vault(sources, staged, state_tables, emptied)
     lost = _place_guard(sources.guard, staged, checkpoint)
     erased, missing = _settle(staged, keys, verifier)
     sync_tree(staging)
@@ -211,10 +213,8 @@ def _carry_in(
 
     Of the keys only the newest copy is kept, and the log may be older: in an overlap the other one signed it.
     """
-    newest = keys.signer.verifier
-    others = [one.verifier for one in keys.signers() if one.verifier != newest]
     reason: UntrustedNote | None = None
-    for verifier in [sources.key] if sources.key else [newest, *others]:
+    for verifier in [sources.key] if sources.key else keys.verifiers():
         try:
             read_file = Files(staged.files).read
             return verifier, carry_in(sources.folder / LOG, engine, verifier, read_file, progress)
@@ -223,7 +223,9 @@ def _carry_in(
     raise KeysOfAnotherTime(folder=sources.keys, reason=str(reason).removesuffix(".")) from reason
 
 
-def _copy_vault(sources: Sources, staged: Settings, state_tables: Sequence[Table]) -> int | None:
+def _copy_vault(
+    sources: Sources, staged: Settings, state_tables: Sequence[Table], emptied: Collection[Table]
+) -> int | None:
     """Vault and state into their places; gives how many rows the vault has."""
     if sources.vault is None:
         return None
@@ -232,14 +234,16 @@ def _copy_vault(sources: Sources, staged: Settings, state_tables: Sequence[Table
         advice = "Leave --vault out to begin with an empty one: contacts and payouts are lost then."
         raise NotInBackup(folder=sources.vault, what=VAULT_DB, advice=advice)
     beside = staged.data
-    rows = _copy_database(found / VAULT_DB, "vault", staged.vault_db, VAULT.sorted_tables, beside=beside)
+    copy_vault = partial(copy_tables, tables=VAULT.sorted_tables)
+    rows = _copy_database(found / VAULT_DB, "vault", staged.vault_db, copy_vault, beside=beside)
     if (found / STATE_DB).is_file():
-        _copy_database(found / STATE_DB, "state", staged.state_db, state_tables, beside=beside)
+        copy_state = partial(copy_tables, tables=state_tables, emptied=emptied)
+        _copy_database(found / STATE_DB, "state", staged.state_db, copy_state, beside=beside)
     return rows
 
 
 def _copy_database(
-    file: Path, history: str, location: Location, tables: Sequence[Table], *, beside: Path
+    file: Path, history: str, location: Location, copy_rows: Callable[[Engine, Engine], int], *, beside: Path
 ) -> int:
     """Rows of a backup's file, which stays untouched: a copy of it is opened, and migrated where it is older."""
     copy = beside / f"{history}.copy"
@@ -247,7 +251,7 @@ def _copy_database(
     source, target = connect(copy), connect(location)
     try:
         migrate(source, history)
-        return copy_tables(source, target, tables)
+        return copy_rows(source, target)
     finally:
         source.dispose()
         target.dispose()

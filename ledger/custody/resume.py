@@ -64,13 +64,13 @@ class EntriesDiffer(Refused):
 
 
 class GuardUnknown(Refused):
-    """The guard holds a checkpoint of a log of this name that no key known here signed."""
+    """The guard holds a checkpoint of a name or a key that is not known here."""
 
     message = (
-        "The guard holds a checkpoint of {origin} at {published} entries, signed by a key that neither this database "
-        "nor the folder of keys knows. If this is the guard of another installation, show which checkpoint of this "
-        "log was the newest: --checkpoint FILE. If not, the database is older than a change of keys: put back the "
-        "newest."
+        "The guard holds a checkpoint of {origin} at {published} entries, of a name or a key that neither this "
+        "database nor the folder of keys knows. If this is the guard of another installation, show which checkpoint "
+        "of this log was the newest: --checkpoint FILE. If not, the database is older than a change of keys or a "
+        "succession: put back the newest."
     )
 
 
@@ -170,13 +170,12 @@ class Here:
     def _state_of_other(self, note: str, *, has_kept: bool) -> GuardState:
         """Of a guard that holds a checkpoint which the database does not list."""
         held = Checkpoint.parse(split_note(note)[0])
-        if held.origin not in {one.verifier.name for one in self.keyring.keys} | {self.origin}:
-            return "foreign"
-        if self._is_ours(note):
+        names = {one.verifier.name for one in self.keyring.keys} | {self.origin}
+        if held.origin in names and self._is_ours(note):
             self.demand(parse_kept(note), source="The guard")
             return "behind"  # the entries are all here, and only the list of checkpoints is not
         if not has_kept:
-            # An older database does not know the keys that came after it: its own guard looks like a stranger's.
+            # An older database does not know the keys and names that came after it: its own guard looks a stranger's.
             raise GuardUnknown(origin=held.origin, published=held.size)
         return "foreign"
 

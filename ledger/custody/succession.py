@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ledger.custody.resume import OPERATOR, EntriesDiffer, demand_whole
-from ledger.database import reading
+from ledger.database import connect, reading
 from ledger.durable import make_private_folder
 from ledger.journal.clock import Clock
 from ledger.journal.journal import By, Receipt
@@ -55,6 +55,7 @@ def succeed(
     """
     settings.check_origin(origin)
     if keys_are_lost:
+        _demand_free(settings, origin)
         make_lost_keys(settings, origin)
     how: dict[str, Any] = {"clock": clock, "accept_long_silence": accept_long_silence}
     with closing(open_ledger(settings, **how)) as ledger:
@@ -72,6 +73,22 @@ def succeed(
     with closing(open_ledger(renamed, **how)) as ledger:
         demand_whole(ledger)
     return receipt
+
+
+def _demand_free(settings: Settings, origin: str) -> None:
+    """Before a key is made under a name: it must not be one that this log had. Raises KeyChangeRefused.
+
+    Where the succession to it is on record already, its key was made then, and there is nothing to make.
+    """
+    engine = connect(settings.ledger_db)
+    try:
+        with reading(engine) as connection:
+            keyring = read_keyring(connection)
+    finally:
+        engine.dispose()
+    names = {one.verifier.name for one in keyring.keys} if keyring else set()
+    if origin in names and not (settings.keys / LOG_KEY).exists():
+        raise KeyChangeRefused(reason=NAME_TAKEN)
 
 
 def make_lost_keys(settings: Settings, origin: str) -> list[str]:

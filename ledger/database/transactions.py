@@ -23,8 +23,8 @@ class DatabaseUnreachable(LedgerError):
     """The server does not answer, or does not let us in."""
 
     message = (
-        "The database does not let us in ({reason}). Check that its server runs, and LOTPROOF_DATABASE_URL; "
-        "then try again."
+        "The database does not let us in ({reason}). Check that its server runs, and the address "
+        "(LOTPROOF_DATABASE_URL; for lotproof migrate LOTPROOF_OWNER_URL); then try again."
     )
     http_status = 503
 

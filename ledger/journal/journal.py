@@ -39,6 +39,7 @@ from ledger.journal.transaction import (
 from ledger.journal.turnstile import OpenGate, Turnstile
 from ledger.log import store
 from ledger.log.canonical import encode
+from ledger.log.closing import telling_closed
 from ledger.log.guard import Guard
 from ledger.log.note import Signer
 
@@ -269,7 +270,7 @@ class Journal:
         """
         receipts: list[tuple[_Waiting, Receipt]] = []
         with self._turnstile.turn():
-            with writing(self.engine, ahead=READ_AHEAD) as connection:
+            with telling_closed(), writing(self.engine, ahead=READ_AHEAD) as connection:
                 self._set_clock(connection)
                 self.publisher.prepare(connection, self._turnstile.mark())
                 sealing = _Group(self.publisher.edge.size, self.publisher.last_at)

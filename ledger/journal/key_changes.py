@@ -145,7 +145,8 @@ def rotate_key(ledger: Ledger, reason: str, by: By, *, compromised: bool = False
     if _finish(ledger, keyring) and not (compromised and len(keyring.current) > 1):
         return None
     _check_rotation(keyring, compromised=compromised)
-    new = make_next(ledger.keys, keyring.newest.verifier.name)
+    # Whoever has the compromised key may have the one beside it too.
+    new = make_next(ledger.keys, keyring.newest.verifier.name, fresh=compromised)
     old = _signer_of(ledger, keyring)
     request = RotateKey(
         compromised=compromised,

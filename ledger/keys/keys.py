@@ -130,6 +130,11 @@ class Keys:
                 found[name] = read_signer(self.folder / name, masters)
         return found
 
+    def verifiers(self) -> list[Verifier]:
+        """The public halves of the same, that of `log.pem` first."""
+        others = [one.verifier for one in self.signers() if one.verifier != self.signer.verifier]
+        return [self.signer.verifier, *others]
+
     def signers(self) -> tuple[Signer, ...]:
         """The same, for who signs."""
         return tuple(self.log_keys().values())
@@ -167,10 +172,10 @@ def settle(keys: Keys, current: Sequence[Verifier]) -> None:
             remove_file(keys.folder / PREVIOUS_KEY)
 
 
-def make_next(keys: Keys, origin: str) -> Signer:
+def make_next(keys: Keys, origin: str, *, fresh: bool = False) -> Signer:
     """The log's next key, under the name `origin`: the one that an interrupted change has made, or a fresh one."""
     with locked(keys.folder):
-        waiting = keys.log_keys().get(NEXT_KEY)
+        waiting = None if fresh else keys.log_keys().get(NEXT_KEY)
         if waiting is not None and waiting.name == origin:
             return waiting
         signer = Signer.generate(origin)

@@ -4,6 +4,9 @@ It is made in the transaction that ends the move, so there is one commit before 
 and after which it is not; and no process that still has it open can write past it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from sqlalchemy import Connection
 
 from ledger.errors import LedgerError
@@ -50,6 +53,17 @@ def is_closed(connection: Connection) -> bool:
         asked = "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND name = ?"
         found = connection.exec_driver_sql(asked, (TRIGGER,))
     return bool(found.scalar_one())
+
+
+@contextmanager
+def telling_closed() -> Iterator[None]:
+    """Raise LogClosed where the trigger refused what was written in this block, and not the driver's words for it."""
+    try:
+        yield
+    except Exception as error:
+        if WORDS in str(error):
+            raise LogClosed() from error
+        raise
 
 
 def refuse_closed(connection: Connection) -> None:
