@@ -83,6 +83,16 @@ def test_a_claims_page_shows_the_buyer_and_writes_down_who_looked(
     assert len(read_by(world, claim)) == 6
 
 
+def test_equal_readings_of_a_day_stand_in_one_line(world: World, desk: Desk, claim: str) -> None:
+    ada = desk.signed_in("Ada")
+    for _ in range(3):
+        ada.page(f"/console/claims/{claim}")
+    world.later(hours=24)
+    page = desk.signed_in("Ben").page(f"/console/claims/{claim}")
+    contact, payout = page.split("Times that day</th>")[1].split("</table>")[0].split("<tr>")[1:]
+    assert all(row.count("Ada") == 1 and ">3</td>" in row for row in (contact, payout))
+
+
 def test_other_pages_read_nothing_of_the_vault(world: World, desk: Desk, claim: str) -> None:
     browser = desk.signed_in()
     for address in (

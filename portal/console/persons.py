@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from markupsafe import Markup
 from sqlalchemy import Connection, func, select
@@ -19,7 +20,7 @@ from portal.console.shell import moment, zone
 from portal.console.timeline import actor
 from translations import Words, mark
 
-MOST_ACCESSES = 20  # the newest; all of them: lotproof person accesses
+MOST_ACCESSES = 20  # lines, the newest; every single reading: lotproof person accesses
 LABELS = {
     "name": mark("Buyer’s name"),
     "email": mark("E-mail"),
@@ -28,7 +29,13 @@ LABELS = {
     "iban": mark("IBAN"),
     "paypal": mark("PayPal"),
 }
-HEADS = ((mark("Read"), False), (mark("Who"), False), (mark("What"), False), (mark("What for"), False))
+HEADS = (
+    (mark("Last read"), False),
+    (mark("Who"), False),
+    (mark("What"), False),
+    (mark("What for"), False),
+    (mark("Times that day"), True),
+)
 PURPOSES = {"claim": mark("to handle the claim"), "export": mark("to answer the person’s own request")}
 
 
@@ -84,16 +91,22 @@ def _label(name: str) -> str:
 
 
 def _accesses(person: str) -> Table | None:
-    """Who read this person's values before this moment, newest first."""
+    """Who read this person's values before this moment, newest first; a day's equal readings in one line."""
     with reading(ledger().vault.engine) as connection:
-        newest = list_accesses(connection, person)[: -MOST_ACCESSES - 1 : -1]
-    return table(HEADS, [_row(one) for one in newest]) if newest else None
+        newest = list_accesses(connection, person)[::-1]
+    days: dict[tuple[str, ...], list[Access]] = {}
+    for one in newest:
+        day = words().day(one.at, zone())
+        days.setdefault((day, one.actor, one.kind, one.purpose), []).append(one)
+    rows = [_row(equal[0], len(equal)) for equal in islice(days.values(), MOST_ACCESSES)]
+    return table(HEADS, rows) if rows else None
 
 
-def _row(one: Access) -> tuple[Markup | str, ...]:
+def _row(one: Access, times: int) -> tuple[Markup | str, ...]:
     spoken = words()
     purpose = spoken.text(PURPOSES[one.purpose]) if one.purpose in PURPOSES else one.purpose
-    return moment(one.at), actor(spoken, one.actor), choice_label(spoken, one.kind), purpose
+    said = choice_label(spoken, one.kind)
+    return moment(one.at), actor(spoken, one.actor), said, purpose, spoken.number(times)
 
 
 def what_erasing_does(connection: Connection, spoken: Words, reference: str) -> str:
