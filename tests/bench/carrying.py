@@ -1,5 +1,7 @@
 """Carrying a long log: exported, checked and imported, against plain loops over the same bytes in the same run.
 
+The audit's memory is measured here too, because here are logs of three sizes.
+
 Each of ours runs in a process of its own, so that its memory is its own too.
 """
 
@@ -18,7 +20,7 @@ from ledger.database import connect, migrate, reading, writing
 from ledger.journal.carrying import carry_log, verify_log
 from ledger.log.directory import export
 from ledger.log.note import Verifier
-from tests.bench.audit import GROUP_ENTRIES, make_log
+from tests.bench.audit import GROUP_ENTRIES, audited, make_log
 from tests.bench.table import Row
 
 assert ledger.nouns  # the registry, whole
@@ -26,6 +28,7 @@ assert ledger.nouns  # the registry, whole
 PIECE_ENTRIES = 256
 LEAST_EXPORTED = 100_000  # entries a second
 MOST_MEGABYTES = 150
+AUDITING = 2  # processes; the memory is that of the larger one
 SIZES = (0.1, 1.0, 3.0)  # in millions, times the scale
 
 
@@ -84,7 +87,7 @@ def ours(what: str, folder: Path) -> tuple[float, float]:
 
 
 def rows(scale: float) -> Iterator[Row]:
-    """Export, verify and import of a million entries times `scale`; the memory of each at three sizes."""
+    """Export, verify and import of a million entries times `scale`; their memory and the audit's at three sizes."""
     for size in SIZES:
         count = max(int(1_000_000 * size * scale), 3 * GROUP_ENTRIES)
         with tempfile.TemporaryDirectory(prefix="lotproof-bench-") as name:
@@ -93,7 +96,9 @@ def rows(scale: float) -> Iterator[Row]:
             measured = {what: ours(what, folder) for what in RUNS}
             if size == 1.0:
                 yield from _speed(folder, count, {what: rate for what, (rate, _) in measured.items()})
-            for what, (_rate, megabytes) in measured.items():
+            used = {what: megabytes for what, (_, megabytes) in measured.items()}
+            used["audit"] = audited(folder, AUDITING).megabytes
+            for what, megabytes in used.items():
                 yield Row(
                     f"{what} of {count:,} entries, memory",
                     f"{megabytes:.0f} MB",
