@@ -148,6 +148,7 @@ def read_log(fetch: Fetch, vkey: str) -> Log:
     entries = [_entry(body) for body in bodies]
     _check_chain(entries, leaves)
     _check_links(entries)
+    _check_known(entries, leaves)
     expect(entries[0]["kind"] == "log.opened/1", "the log was not opened")
     open_signed_by_all(note, keys_of(entries), vkey)
     expect(entries[-1]["kind"] == "status.stated/1", "a checkpoint does not end with the stated status")
@@ -184,6 +185,15 @@ def _check_links(entries: Sequence[Mapping[str, Any]]) -> None:
         for subject, previous in entry["subjects"].items():
             expect(previous == last.get(subject), f"entry {index} skips an entry about {subject}")
         last |= dict.fromkeys(entry["subjects"], index)
+
+
+def _check_known(entries: Sequence[Mapping[str, Any]], leaves: Sequence[bytes]) -> None:
+    """A succession goes on in the same tree: the last checkpoint known is of it, as far as its entries were kept."""
+    for entry in entries:
+        if entry["kind"] == "log.succeeded/1":
+            kept, last = entry["data"]["kept"], entry["data"]["last"]
+            is_here = last["size"] > kept or tree_hash(leaves[: last["size"]]).hex() == last["root"]
+            expect(is_here, "the last checkpoint known of the old log has another root")
 
 
 # --- the status map

@@ -116,6 +116,11 @@ def _check_signature(key: Vkey, signature: bytes, text: str) -> None:
 
 # --- the log's keys (docs/keys.md)
 
+SUCCESSION = re.compile(
+    r"lotproof/succession/1\n(?P<old>[^\n]+)\n[0-9]+ [A-Za-z0-9+/]{43}=\n"
+    r"(?P<kept>[0-9]+)\n(?P<new>[^\n]+)\n(?P<vkey>[^\n]+)\n"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -208,8 +213,13 @@ def _is_vouched(note: bytes, before: Sequence[Key], key: Key) -> bool:
         return True
     old = [one.vkey for one in before if one.signs(key.first - 1)]
     text, signed = open_note(note, [*old, key.vkey])
+    match = SUCCESSION.fullmatch(text)
+    expect(match is not None, "no statement of a succession")
+    assert match is not None
+    said, known = match.group("old", "kept", "new", "vkey"), {one.name for one in old}
+    expect(known == {said[0]}, "a succession of another log")
     expect(
-        text.startswith("lotproof/succession/1\n") and text.split("\n")[5] == key.vkey.text, "of another key"
+        said[1:] == (str(key.first - 1), key.vkey.name, key.vkey.text), "a statement about another succession"
     )
     expect(key.vkey.text in signed, "a succession without the new signature")
     return {one.text for one in old} <= signed
