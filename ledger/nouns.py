@@ -1,6 +1,7 @@
 """Every noun, imported so that the registry is whole: a program that opens a ledger imports this module."""
 
 from ledger.journal import key_changes, master_key
+from ledger.people import account
 from ledger.recall import claim, erasing, map_check, order, person, recall
 from ledger.trace import (
     batch,
@@ -16,6 +17,7 @@ from ledger.trace import (
 )
 
 __all__ = [
+    "account",
     "batch",
     "bill_of_materials",
     "claim",

@@ -9,10 +9,13 @@ import click
 import msgspec
 
 from ledger.cli.support import json_parameter, recorded_json, to_json
+from ledger.database import reading
 from ledger.files import FileRef
 from ledger.journal.journal import By, Receipt
 from ledger.journal.opening import Ledger, open_ledger
 from ledger.journal.registry import KIND_OF, Recorded
+from ledger.people.account import roles_of
+from ledger.people.roles import demand
 from ledger.settings import Settings
 from ledger.state import open_state
 from portal.accounts import Account, account_named, accounts
@@ -39,11 +42,19 @@ def acting_options(line: click.Command) -> click.Command:
 
 
 @contextmanager
-def acting(account: str | None, key: str | None, *, accept_clock: bool) -> Iterator[tuple[Ledger, By]]:
-    """The open ledger, and who acts in it. Raises what `open_ledger` and `choose_account` do."""
+def acting(
+    command: str, account: str | None, key: str | None, *, accept_clock: bool
+) -> Iterator[tuple[Ledger, By]]:
+    """The open ledger, and who acts in it: somebody whose roles allow the command of this name.
+
+    Raises NotAllowed, and what `open_ledger` and `choose_account` do.
+    """
     settings = Settings.from_env()
     with closing(open_ledger(settings, accept_long_silence=accept_clock)) as ledger:
-        yield ledger, By(choose_account(settings, account).actor, key)
+        actor = choose_account(settings, account).actor
+        with reading(ledger.engine) as connection:
+            demand(roles_of(connection, actor), command)
+        yield ledger, By(actor, key)
 
 
 def choose_account(settings: Settings, name: str | None) -> Account:
@@ -63,7 +74,7 @@ def choose_account(settings: Settings, name: str | None) -> Account:
     if name is not None:
         raise click.UsageError(f"The account {name} is disabled.")
     if not able:
-        raise click.UsageError("There is no account to act as. Make one: lotproof account add NAME")
+        raise click.UsageError("There is no account to act as. Make one: lotproof account add NAME --role ROLE")
     names = ", ".join(one.name for one in able)
     raise click.UsageError(f"Say who acts, with --as NAME. There are: {names}.")
 

@@ -47,17 +47,22 @@ def command_line(verb: str, command: Command[Any]) -> click.Command:
     def write(ledger: Ledger, request: Any, by: By) -> Receipt:
         return ledger.journal.write(command, request, by)
 
-    return request_command(verb, command.request, write)
+    return request_command(verb, command.name, command.request, write)
 
 
-def request_command(verb: str, request: type[R], write: Callable[[Ledger, R, By], Receipt]) -> click.Command:
-    """A click command with an option for each question of `request`; `write` records what was answered."""
+def request_command(
+    verb: str, permission: str, request: type[R], write: Callable[[Ledger, R, By], Receipt]
+) -> click.Command:
+    """A click command with an option for each question of `request`; `write` records what was answered.
+
+    `permission` is the name of the ledger's command that it comes down to.
+    """
     asked = questions(request)
 
     def run(account: str | None, key: str | None, accept_clock: bool, as_json: bool, **given: object) -> None:
         answers, contents = read_answers(asked, given)
         wanted = _build(request, answers)
-        with acting(account, key, accept_clock=accept_clock) as (ledger, by):
+        with acting(permission, account, key, accept_clock=accept_clock) as (ledger, by):
             for content in contents:
                 ledger.files.put(content)
             receipt = write(ledger, wanted, by)

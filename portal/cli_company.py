@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
 import click
@@ -10,14 +10,18 @@ from sqlalchemy import Engine
 
 from ledger import nouns
 from ledger.cli.support import Group, json_option, table, to_json
-from ledger.journal.opening import NothingThere, create_ledger
+from ledger.database import reading
+from ledger.journal.opening import Ledger, NothingThere, create_ledger, open_ledger
 from ledger.moments import format_moment
+from ledger.people.account import roles_of
+from ledger.people.roles import roles
 from ledger.settings import Settings
 from ledger.state import open_state
-from portal.accounts import account_named, accounts, add_account, disable_account, set_password
+from portal.accounts import account_named, accounts, add_account, set_password
 from portal.demo import load, save
 from portal.founding import founding
 from portal.passwords import new_password
+from portal.staff import all_but_auditing, end, let_in, set_roles
 
 assert nouns  # imported so that the new database is made for every noun
 
@@ -41,12 +45,11 @@ def init(host: str | None, origin: str | None, log_entries: str | None, name: st
     # Tried in memory first: a name that is refused must not leave half a company.
     add_account(open_state(None), name, new_password(os.urandom), now=datetime.now(UTC))
     with founding(settings) as new:
-        ledger = create_ledger(new)
+        ledger, state = create_ledger(new), open_state(new.state_db)
         vkey = ledger.keys.signer.verifier.to_text()
-        ledger.close()
-        state = open_state(new.state_db)
-        password = _add(state, name)
+        _, password = let_in(ledger, state, name, all_but_auditing(), now=datetime.now(UTC))
         state.dispose()
+        ledger.close()
     click.echo(f"An empty company is in {settings.data}.\n")
     click.echo(f"Host      {settings.host}\nLog       {settings.origin}\nLog key   {vkey}\n")
     click.echo(f"Account   {name.strip()}\nPassword  {password}   (shown this once)\n\n{NEXT}")
@@ -65,6 +68,20 @@ def demo(port: int | None) -> None:
         click.echo(f"The demo is in {settings.data}. Start it with: lotproof run")
 
 
+role_option = click.option(
+    "--role",
+    "held",
+    multiple=True,
+    required=True,
+    type=click.Choice(list(roles())),
+    help="What the account is to do here; may be given more than once.",
+)
+
+clock_option = click.option(
+    "--accept-clock", is_flag=True, help="Record although a year has passed since the last entry."
+)
+
+
 @click.group(cls=Group)
 def account() -> None:
     """Who may sign in and act. Names stay out of the log; there an account is a random id."""
@@ -72,22 +89,38 @@ def account() -> None:
 
 @account.command()
 @click.argument("name")
-def add(name: str) -> None:
-    """Add an account; its password is shown once."""
-    with _state() as state:
-        password = _add(state, name)
-    click.echo(f"Account   {name.strip()}\nPassword  {password}   (shown this once)")
+@role_option
+@clock_option
+def add(name: str, held: tuple[str, ...], accept_clock: bool) -> None:
+    """Add an account in some roles; its password is shown once."""
+    with _house(accept_clock=accept_clock) as (ledger, state):
+        made, password = let_in(ledger, state, name, held, now=datetime.now(UTC))
+    click.echo(
+        f"Account   {made.name}\nPassword  {password}   (shown this once)\nRoles     {', '.join(held)}"
+    )
+
+
+@account.command("roles")
+@click.argument("name")
+@role_option
+@clock_option
+def give_roles(name: str, held: tuple[str, ...], accept_clock: bool) -> None:
+    """Have an account act in these roles and no others."""
+    with _house(accept_clock=accept_clock) as (ledger, state):
+        is_new = set_roles(ledger, state, name, held)
+    click.echo(f"{name.strip()} {'now acts' if is_new else 'acts already'} as: {', '.join(held)}.")
 
 
 @account.command("list")
 @json_option
 def list_accounts(as_json: bool) -> None:
-    """List the accounts, disabled ones included."""
-    with _state() as state:
+    """List the accounts with their roles, disabled ones included."""
+    with _house(accept_clock=True) as (ledger, state), reading(ledger.engine) as connection:
         rows = [
             {
                 "name": one.name,
                 "actor": one.actor,
+                "roles": list(roles_of(connection, one.actor)),
                 "created": format_moment(one.created_at),
                 "disabled": format_moment(one.disabled_at) if one.disabled_at else None,
             }
@@ -96,8 +129,12 @@ def list_accounts(as_json: bool) -> None:
     if as_json:
         click.echo(to_json(rows))
     else:
-        headings = ("name", "actor", "created", "disabled")
-        click.echo(table(headings, [[row[key] or "" for key in headings] for row in rows]))
+        headings = ("name", "actor", "roles", "created", "disabled")
+        click.echo(table(headings, [[_cell(row[key]) for key in headings] for row in rows]))
+
+
+def _cell(value: object) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value or "")
 
 
 @account.command()
@@ -113,18 +150,20 @@ def password(name: str) -> None:
 
 @account.command()
 @click.argument("name")
-def disable(name: str) -> None:
-    """Let an account sign in and act no more; its sessions end."""
-    with _state() as state:
-        found = account_named(state, name)
-        disable_account(state, found.id, now=datetime.now(UTC))
+@click.option("--reason", required=True, help="Why. It stands in the log for ever: name nobody.")
+@clock_option
+def disable(name: str, reason: str, accept_clock: bool) -> None:
+    """Let an account sign in and act no more; its sessions end. There is no way back."""
+    with _house(accept_clock=accept_clock) as (ledger, state):
+        found = end(ledger, state, name, reason, now=datetime.now(UTC))
     click.echo(f"{found.name} can sign in no more.")
 
 
-def _add(state: Engine, name: str) -> str:
-    fresh = new_password(os.urandom)
-    add_account(state, name, fresh, now=datetime.now(UTC))
-    return fresh
+@contextmanager
+def _house(*, accept_clock: bool) -> Iterator[tuple[Ledger, Engine]]:
+    """The ledger, and the accounts' database. Raises NothingThere, and what opening raises."""
+    with _state() as state, closing(open_ledger(Settings.from_env(), accept_long_silence=accept_clock)) as ledger:
+        yield ledger, state
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def _erase(
 ) -> None:
     """Erase a person: everything that was kept on them is destroyed, for ever. That it was is recorded."""
     request = build(ErasePerson, {"person": reference, "reason": reason})
-    with acting(account, key, accept_clock=accept_clock) as (ledger, by):
+    with acting("person.erase", account, key, accept_clock=accept_clock) as (ledger, by):
         receipt = carry_out_erasure(ledger, request, by)
     show_receipt(receipt, as_json=as_json)
     if not as_json:

@@ -38,7 +38,7 @@ def _make(ledger: Ledger, request: MakeUnits, by: By) -> Receipt:
     return commission_made(ledger.journal, ledger.keys.units, request, by, not_recalled_because=reason)
 
 
-make = request_command("make", MakeUnits, _make)
+make = request_command("make", "unit.commission", MakeUnits, _make)
 
 
 @click.command("list")
@@ -85,7 +85,7 @@ def import_file(
 ) -> None:
     """Import a factory's FILE of serials (CSV), whole or not at all."""
     content = file.read_bytes()
-    with acting(account, key, accept_clock=accept_clock) as (ledger, by):
+    with acting("unit.commission_sets", account, key, accept_clock=accept_clock) as (ledger, by):
         with reading(ledger.engine) as connection:
             intake = read_intake(connection, content, default_batch=batch)
             products = _earlier(connection, intake)

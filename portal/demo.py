@@ -55,10 +55,9 @@ from ledger.trace.seller import DescribeSeller, describe_seller
 from ledger.trace.shipment import LineToShip, SendShipment, send_shipment
 from ledger.trace.substitution import FindSubstitution, find_substitution
 from ledger.trace.unit import serials_in, sets_of
-from portal.accounts import add_account
 from portal.demo_story import BATCHES, CLAIMANTS, LOTS, MATERIALS, PARTIES, PRODUCTS, RECALL, SHIPMENTS
 from portal.founding import founding
-from portal.passwords import new_password
+from portal.staff import all_but_auditing, let_in
 
 HOST = "VOLTARO.EXAMPLE"
 UNITS = 20_000
@@ -142,7 +141,7 @@ def _facts_of_demo(settings: Settings) -> DemoFacts:
 def _tell(settings: Settings, progress: Callable[[str], None]) -> DemoFacts:
     clock = SetClock(datetime(2025, 4, 14, 7, 30, tzinfo=UTC))
     ledger = create_ledger(settings, demo=True, clock=clock)
-    story = Story(ledger, clock, _people(settings, clock))
+    story = Story(ledger, clock, _people(ledger, settings, clock))
     for chapter in (story.begin, story.make, story.ship, story.find, story.recall, story.claims):
         progress((chapter.__doc__ or "").partition("\n")[0])
         chapter()
@@ -152,12 +151,12 @@ def _tell(settings: Settings, progress: Callable[[str], None]) -> DemoFacts:
     return facts
 
 
-def _people(settings: Settings, clock: SetClock) -> list[tuple[str, Login]]:
+def _people(ledger: Ledger, settings: Settings, clock: SetClock) -> list[tuple[str, Login]]:
     state = open_state(settings.state_db)
     people = []
     for name in PEOPLE:
-        login = Login(name, new_password(os.urandom))
-        people.append((add_account(state, name, login.password, now=clock.moment).actor, login))
+        account, password = let_in(ledger, state, name, all_but_auditing(), now=clock.moment)
+        people.append((account.actor, Login(name, password)))
     state.dispose()
     return people
 

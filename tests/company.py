@@ -65,7 +65,7 @@ def found_company(folder: Path, factory: Path) -> Company:
         lotproof("unit", "make", "--batch", batch, "--count", count)
     ship(company, "SH-1", "DE", "25W21-A1=3000")
     ship(company, "SH-2", "FR", "25W21-A1=500", "25W24-A2=10")
-    assert lotproof.run("account", "add", BEN).code == 0
+    assert lotproof.run("account", "add", BEN, "--role", "coordinator", "--role", "seller").code == 0
     return company
 
 

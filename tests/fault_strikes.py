@@ -28,6 +28,9 @@ TRIES = 4  # until a call is met whose number differs from run to run
 SHARED = "-shm"  # memory that processes share; SQLite makes it anew at every start
 
 
+ROLES = ("--role", "seller", "--role", "coordinator", "--role", "admin")
+
+
 @dataclass(frozen=True, slots=True)
 class Company:
     """A closed company that is only ever copied, and what a claim needs."""
@@ -47,7 +50,11 @@ def begin_company(blank: Path, base: Path) -> Company:
     made = Company(base / "var", number, begun.form())
     begun.close()
     told = told_in(base)
-    added = run(Command(by_command_line, ("account", "add", "Ada Muster")), base / "begun", told)
+    added = run(
+        Command(by_command_line, ("account", "add", "Ada Muster", *ROLES, "--accept-clock")),
+        base / "begun",
+        told,
+    )
     assert added.code == 0, added.error
     sealed = Command(
         by_command_line, ("material", "register", "--code", "M", "--name", "M", "--accept-clock")

@@ -16,11 +16,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
+from ledger.people.roles import roles
 from ledger.state import open_state
-from portal.accounts import Account, add_account
+from portal.accounts import Account
 from portal.app import create_app
 from portal.console.pages import console
 from portal.live import Live
+from portal.staff import let_in
 from tests.world import World
 
 PASSWORD = "a rather long sentence"
@@ -46,11 +48,13 @@ class Desk:
         app.register_blueprint(console)
         return cls(world, app, state)
 
-    def account(self, name: str) -> Account:
-        """The account of this name, made at the first call."""
+    def account(self, name: str, *roles_given: str) -> Account:
+        """The account of this name, made at the first call in these roles; in all of them, where none are named."""
         if name not in self.accounts:
             now = self.world.clock.now()
-            self.accounts[name] = add_account(self.state, name, PASSWORD, now=now)
+            held = roles_given or tuple(roles())
+            made, _ = let_in(self.world.ledger, self.state, name, held, now=now, password=PASSWORD)
+            self.accounts[name] = made
         return self.accounts[name]
 
     def browser(self, language: str = "en") -> "Browser":

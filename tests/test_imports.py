@@ -38,6 +38,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (  # from the ground up
     ("ledger.log",),
     ("ledger.keys", "ledger.vault", "ledger.files", "ledger.work"),
     ("ledger.journal", "ledger.audit"),
+    ("ledger.people",),
     ("ledger.trace",),
     ("ledger.recall",),
     ("ledger.nouns",),

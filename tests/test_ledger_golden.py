@@ -22,6 +22,7 @@ from ledger.log.entry import format_entry, format_request, parse_entry
 from ledger.log.merkle import leaf_hash
 from ledger.log.note import Signer
 from ledger.log.statement import rotate, succeed
+from ledger.people import account
 from ledger.quantities import Money, Quantity
 from ledger.recall import claim, person, recall
 from ledger.trace import (
@@ -88,6 +89,9 @@ EVENTS: tuple[Event, ...] = (
     ),
     key_events.LogResumed(guard="missing", known=None, reason="The guard was on a disk that broke."),
     key_events.MasterKeyRotated(persons=31, reason="A year has passed."),
+    account.AccountAdmitted(account=A, roles=("warehouse", "quality")),
+    account.RolesGiven(account=A, roles=("auditor",)),
+    account.AccountEnd(account=A, reason=TEXT),
     party.PartyRegistered(party=A, code="QINGLUO", name="Qingluo Assembly", role="factory", country="CN"),
     product.ProductRegistered(
         product=A,

@@ -20,6 +20,7 @@ from ledger.journal.registry import KIND_OF, KINDS, NOUN_OF, NOUNS, Event, Noun,
 from ledger.journal.replay import recorded_from, replay
 from ledger.log import store
 from ledger.log.entry import KIND
+from ledger.people.account import PEOPLE, AdmitAccount, EndAccount, GiveRoles
 from ledger.quantities import Money, Quantity
 from ledger.recall.claim import AcceptClaim, DeclineClaim, SettleClaim
 from ledger.recall.person import ErasePerson, ExpireItems, SetRetention
@@ -38,6 +39,7 @@ ALL = tuple(NOUNS.values())
 
 def tell_everything(world: World) -> None:
     """Every kind of event there is, most of them more than once."""
+    tell_of_accounts(world)
     for brand in ("Voltaro", "Voltaro Europe"):
         world.do(DescribeSeller(brand=brand, company="Voltaro GmbH", address=("Musterkai 4",)))
     world.product("VS-10", gtin="4012345678901")
@@ -70,6 +72,14 @@ def tell_everything(world: World) -> None:
     world.do(CorrectClock(reason="It ran ahead."), key="clock")
     tell_of_keys(world)
     world.ledger.journal.seal()
+
+
+def tell_of_accounts(world: World) -> None:
+    for account, roles in (("A" * 16, ("admin", "seller")), ("B" * 16, ("quality",)), ("C" * 16, ())):
+        world.do(AdmitAccount(account=account, roles=roles))
+    for roles in (("warehouse", "support"), ("auditor",)):
+        world.do(GiveRoles(account="B" * 16, roles=roles))
+    world.do(EndAccount(account="C" * 16, reason="They work elsewhere now."))
 
 
 def tell_of_keys(world: World) -> None:
@@ -283,7 +293,7 @@ def described(inspector: Inspector, table: str) -> dict[str, object]:
     }
 
 
-METADATA = (store.LOG, DERIVED, TRACE, RECALL_TABLES)
+METADATA = (store.LOG, DERIVED, PEOPLE, TRACE, RECALL_TABLES)
 TABLES = [table for metadata in METADATA for table in metadata.sorted_tables]
 
 

@@ -121,12 +121,12 @@ def test_an_init_whose_database_does_not_answer_leaves_nothing(tmp_path: Path, p
 
 
 def test_accounts_are_added_listed_and_given_new_passwords(company: Path) -> None:
-    added = typed(company, "account", "add", "Ben")
+    added = typed(company, "account", "add", "Ben", "--role", "warehouse")
     rows = json.loads(typed(company, "account", "list", "--json").stdout)
     assert [row["name"] for row in rows] == ["Ada", "Ben"]
     changed = typed(company, "account", "password", "ben")
     assert password_in(changed) != password_in(added)
-    assert typed(company, "account", "add", "BEN").exit_code == 3
+    assert typed(company, "account", "add", "BEN", "--role", "warehouse").exit_code == 3
     assert "Ben" in typed(company, "account", "list").stdout
 
 

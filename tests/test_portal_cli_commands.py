@@ -140,7 +140,7 @@ def test_the_same_command_under_the_same_key_is_recorded_once(lotproof: Lotproof
 
 
 def test_with_two_accounts_one_must_be_named(lotproof: Lotproof) -> None:
-    lotproof("account", "add", "Ben")
+    lotproof("account", "add", "Ben", "--role", "quality")
     found = lotproof(*BATCH)
     assert found.exit_code == 2
     assert "--as NAME. There are: Ada, Ben." in found.stderr
@@ -151,8 +151,8 @@ def test_with_two_accounts_one_must_be_named(lotproof: Lotproof) -> None:
 
 
 def test_a_disabled_account_acts_no_more(lotproof: Lotproof) -> None:
-    lotproof("account", "add", "Ben")
-    assert lotproof("account", "disable", "Ben").exit_code == 0
+    lotproof("account", "add", "Ben", "--role", "quality")
+    assert lotproof("account", "disable", "Ben", "--reason", "They left.").exit_code == 0
     found = lotproof(*BATCH, "--as", "Ben")
     assert found.exit_code == 2
     assert "disabled" in found.stderr
@@ -256,6 +256,9 @@ def test_a_group_that_cannot_be_read_is_wrong_usage(lotproof: Lotproof) -> None:
 
 # Recorded in the middle of a change of files, by a command line of its own.
 BY_SEVERAL_STEPS = {
+    "account.admit": ("account", "add"),
+    "account.end": ("account", "disable"),
+    "account.give_roles": ("account", "roles"),
     "log.resume": ("log", "resume"),
     "log.retire_key": ("keys", "retire"),
     "log.rotate_key": ("keys", "rotate"),

@@ -121,8 +121,8 @@ def test_a_shipment_s_page_prints_as_a_packing_list_with_the_newest_checkpoint(
 
 
 def test_a_seal_that_is_old_says_so_on_the_paper(shipped: World) -> None:
-    shipped.ledger.guard.path.unlink()
     browser = Desk.of(shipped).signed_in()
+    shipped.ledger.guard.path.unlink()
     address = re.search(r'href="(/console/shipments/[A-Z0-9]{16})"', browser.page("/console/shipments"))
     assert address
     assert "This seal is old" in text_of(browser.page(address[1]))

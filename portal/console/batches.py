@@ -29,6 +29,7 @@ from portal.console.reads import LotLine, batches_with_lots, listed, lots_in
 from portal.console.sentences import Say
 from portal.console.shell import address, console, page, zone
 from portal.console.timeline import happenings
+from portal.permissions import sees
 from translations import Words, mark
 
 HEADS = (
@@ -72,6 +73,7 @@ _BATCH = (
 
 
 @console.get("/batches")
+@sees("batches")
 def batches() -> Response:
     """All batches, newest first, those on hold and those with a swapped material marked."""
     is_swapped = exists(
@@ -119,6 +121,7 @@ def on_hold(spoken: Words) -> Markup:
 
 
 @console.get("/batches/<subject_id>")
+@sees("batches")
 def batch(subject_id: str) -> Response:
     """One batch, in at most ten reads."""
     connection = snapshot()

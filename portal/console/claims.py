@@ -10,7 +10,7 @@ from ledger.recall.recall import recalls as recall_table
 from ledger.trace.batch import batches
 from ledger.trace.product import products
 from ledger.trace.unit import unit_at
-from portal.console.desk import snapshot, words
+from portal.console.desk import may, snapshot, words
 from portal.console.history import entries_about
 from portal.console.listing import table
 from portal.console.names import badge, isolated, link
@@ -20,6 +20,7 @@ from portal.console.persons import buyer_of
 from portal.console.record import TITLES
 from portal.console.shell import address, console, moment, page
 from portal.console.timeline import happenings
+from portal.permissions import sees
 from portal.plate import plate
 from translations import Words, mark
 
@@ -50,6 +51,7 @@ _ALL = (
 
 
 @console.get("/claims")
+@sees("claims")
 def claims() -> Response:
     """All claims, newest first, or those of one standing."""
     standing = request.args.get("standing", "")
@@ -92,6 +94,7 @@ def standing_badge(spoken: Words, standing: str) -> Markup:
 
 
 @console.get("/claims/<subject_id>")
+@sees("claims")
 def claim(subject_id: str) -> Response:
     """One claim: the unit, what is asked, who asks, and what may be done."""
     connection = snapshot()
@@ -131,8 +134,9 @@ def _actions(found: Claim, *, is_erased: bool) -> list[tuple[str, str]]:
     steps = [
         (words().text(TITLES[TO[step]]), address("record_form", name=TO[step]) + f"?claim={found.id}")
         for step in reversed(STEPS[found.standing])
+        if may(TO[step])
     ]
-    if is_erased:
+    if is_erased or not may("person.erase"):
         return steps
     erase = address("record_form", name="person.erase") + f"?person={found.id}"
     return [(words().text(TITLES["person.erase"]), erase), *steps]

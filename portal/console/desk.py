@@ -13,6 +13,8 @@ from sqlalchemy import Connection, Engine
 from ledger.database import reading
 from ledger.journal.journal import By
 from ledger.journal.opening import Ledger
+from ledger.people.account import roles_of
+from ledger.people.roles import may_do
 from portal.accounts import Session, accounts
 from portal.language import speak
 from portal.services import EXTENSION, House
@@ -72,6 +74,18 @@ def close_snapshot(_error: BaseException | None = None) -> None:
 def session() -> Session:
     """Who is signed in; only asked where somebody is."""
     return cast(Session, g.session)
+
+
+def roles() -> tuple[str, ...]:
+    """In which roles they are signed in, as the log says at this moment."""
+    if "roles" not in g:
+        g.roles = roles_of(snapshot(), session().account.actor)
+    return cast(tuple[str, ...], g.roles)
+
+
+def may(command: str) -> bool:
+    """Whether whoever is signed in may carry out the command of this name."""
+    return may_do(roles(), command)
 
 
 def by(form_token: str) -> By:

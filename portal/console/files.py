@@ -4,9 +4,11 @@ from flask import Response
 
 from portal.console.desk import ledger
 from portal.console.shell import console
+from portal.permissions import sees
 
 
 @console.get("/files/<sha256>")
+@sees("files")
 def file(sha256: str) -> Response:
     """A stored file, always as a download: what a supplier sent must not run as a page of ours.
 

@@ -19,6 +19,7 @@ from portal.console.listing import table
 from portal.console.names import code, isolated
 from portal.console.options import options_of
 from portal.console.shell import address, console, go_to, page
+from portal.permissions import does
 from translations import Words, mark
 
 MOST_SHOWN = 200
@@ -48,12 +49,14 @@ class Asked:
 
 
 @console.get("/import")
+@does("unit.commission_sets")
 def intake() -> Response:
     """The form: which file, for which batch."""
     return _form(batch=request.args.get("batch", ""))
 
 
 @console.post("/import")
+@does("unit.commission_sets")
 def look_at() -> AnyResponse:
     """Reads the file and shows what was found; nothing is recorded."""
     content = _uploaded()
@@ -69,6 +72,7 @@ def look_at() -> AnyResponse:
 
 
 @console.post("/import/record")
+@does("unit.commission_sets")
 def record_file() -> AnyResponse:
     """Records the file that was looked at, read anew: what was shown is not trusted."""
     asked = _asked()
@@ -92,6 +96,7 @@ def record_file() -> AnyResponse:
 
 
 @console.post("/import/reasons")
+@does("unit.commission_sets")
 def reasons() -> Response:
     """The same file with one more column: why each row cannot be taken, in this language."""
     asked = _asked()

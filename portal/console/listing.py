@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, request
 from markupsafe import Markup
 
-from portal.console.desk import words
+from portal.console.desk import may, words
 from portal.console.record import TITLES
 from portal.console.shell import address, page
 
@@ -48,7 +48,9 @@ def list_page(
 ) -> Response:
     """A page with one list; `commands` are what can be recorded here, the first as the main action."""
     spoken = words()
-    actions = [(spoken.text(TITLES[name]), address("record_form", name=name)) for name in commands]
+    actions = [
+        (spoken.text(TITLES[name]), address("record_form", name=name)) for name in commands if may(name)
+    ]
     return page(
         "list.html",
         here=here,

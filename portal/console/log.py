@@ -22,6 +22,7 @@ from portal.console.history import Stretch, entries_about, newest_entries
 from portal.console.names import Names, code, names_of, page_of, subjects_named
 from portal.console.shell import address, console, entry_link, moment, page
 from portal.console.timeline import actor, happenings
+from portal.permissions import sees
 
 PAGE = 50
 
@@ -47,6 +48,7 @@ class Checked:
 
 
 @console.get("/log")
+@sees("log")
 def log() -> Response:
     """The entries, newest first; `about` narrows them to one subject, `from` goes on further down."""
     about = request.args.get("about", "").strip()
@@ -68,6 +70,7 @@ def log() -> Response:
 
 
 @console.get("/log/<int:index>")
+@sees("log")
 def entry(index: int) -> Response:
     """One entry: what it says, its exact bytes, its neighbours, its proof."""
     connection = snapshot()
@@ -97,6 +100,7 @@ def entry(index: int) -> Response:
 
 
 @console.get("/log/<int:index>/proof")
+@sees("log")
 def entry_proof(index: int) -> Response:
     """The proof as a file, the entry's exact bytes in `extra`: staff may hand them on."""
     connection = snapshot()

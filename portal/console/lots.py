@@ -20,6 +20,7 @@ from portal.console.reads import LOTS, BatchLine, batches_with_lots, listed, lot
 from portal.console.sentences import Say, amount
 from portal.console.shell import address, console, page
 from portal.console.timeline import happenings
+from portal.permissions import sees
 from translations import Words, mark
 
 HEADS = (
@@ -41,6 +42,7 @@ MOST_COUNTRIES = 6
 
 
 @console.get("/lots")
+@sees("lots")
 def material_lots() -> Response:
     """All lots, newest first."""
     is_swapped = exists(select(substitution_lots.c.lot).where(substitution_lots.c.lot == lot_table.c.id))
@@ -75,6 +77,7 @@ def swapped(spoken: Words) -> Markup:
 
 
 @console.get("/lots/<subject_id>")
+@sees("lots")
 def material_lot(subject_id: str) -> Response:
     """One lot: declared and known, what it went into, and every entry about it."""
     connection = snapshot()

@@ -16,6 +16,7 @@ from portal.console.reads import listed, lots_where
 from portal.console.sentences import amount
 from portal.console.shell import address, console, page
 from portal.console.timeline import happenings
+from portal.permissions import sees
 from translations import mark
 
 HEADS = ((mark("Material"), False), (mark("Code"), False), (mark("Products"), True), (mark("Lots"), True))
@@ -34,6 +35,7 @@ BILL_HEADS = (
 
 
 @console.get("/materials")
+@sees("materials")
 def materials() -> Response:
     """All materials, newest first."""
     lots = select(func.count()).where(material_lots.c.material == material_table.c.id).scalar_subquery()
@@ -66,6 +68,7 @@ def materials() -> Response:
 
 
 @console.get("/materials/<subject_id>")
+@sees("materials")
 def material(subject_id: str) -> Response:
     """One material: its lots, the bills it stands in, and every entry about it."""
     connection = snapshot()

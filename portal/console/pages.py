@@ -13,6 +13,7 @@ from portal.console import (
     lots,
     materials,
     parties,
+    people_sentences,
     products,
     recall_sentences,
     recalls,
@@ -26,6 +27,7 @@ from portal.console import (
     work,
 )
 from portal.console.shell import console as console
+from portal.permissions import for_all
 
 __all__ = [
     "batches",
@@ -37,6 +39,7 @@ __all__ = [
     "lots",
     "materials",
     "parties",
+    "people_sentences",
     "products",
     "recall_sentences",
     "recalls",
@@ -52,6 +55,7 @@ __all__ = [
 
 
 @console.get("/<path:_anywhere>")
+@for_all
 def nowhere(_anywhere: str) -> NoReturn:
     """An address that no page has: answered in the console's own words."""
     abort(404)

@@ -15,6 +15,7 @@ from portal.console.reads import batches_where, listed, lots_where
 from portal.console.sentences import amount
 from portal.console.shell import address, console, page
 from portal.console.timeline import happenings
+from portal.permissions import sees
 from translations import mark
 
 TIMELINE = 12
@@ -35,6 +36,7 @@ BATCH_HEADS = (
 
 
 @console.get("/parties")
+@sees("parties")
 def parties() -> Response:
     """All parties, newest first."""
     found = listed(snapshot(), select(party_table), party_table, before())
@@ -58,6 +60,7 @@ def parties() -> Response:
 
 
 @console.get("/parties/<subject_id>")
+@sees("parties")
 def party(subject_id: str) -> Response:
     """One party: what came from it, what was made there, and every entry about it."""
     connection = snapshot()

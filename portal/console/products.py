@@ -19,6 +19,7 @@ from portal.console.reads import batches_where, listed
 from portal.console.sentences import amount
 from portal.console.shell import address, console, page
 from portal.console.timeline import happenings
+from portal.permissions import sees
 from translations import mark
 
 HEADS = (
@@ -32,6 +33,7 @@ BILL_HEADS = ((mark("Material"), False), (mark("Specification"), False), (mark("
 
 
 @console.get("/products")
+@sees("products")
 def products() -> Response:
     """All products, newest first."""
     made = (
@@ -64,6 +66,7 @@ def _row(row: Any) -> tuple[Any, ...]:
 
 
 @console.get("/products/<subject_id>")
+@sees("products")
 def product(subject_id: str) -> Response:
     """One product: its facts, its bills of materials, its batches, and every entry about it."""
     connection = snapshot()

@@ -20,7 +20,7 @@ from ledger.recall.recall import (
 from ledger.recall.recall import recalls as recall_table
 from ledger.trace.batch import batches as batch_table
 from ledger.trace.shipment import Shipped, shipped_from
-from portal.console.desk import session, snapshot, words
+from portal.console.desk import may, session, snapshot, words
 from portal.console.figures import Figures, Term, countries_of, figures_of, slices
 from portal.console.history import entries_about
 from portal.console.listing import Table, before, list_page, table
@@ -34,6 +34,7 @@ from portal.console.sentences import Say
 from portal.console.shell import address, console, entry_link, page, zone
 from portal.console.timeline import actor, happenings
 from portal.console.today import Waiting, waits
+from portal.permissions import sees
 from translations import Words, mark
 
 HEADS = ((mark("Recall"), False), (mark("Hazard"), False), (mark("Published"), False), (mark("Units"), True))
@@ -55,6 +56,7 @@ BEING_HANDLED = ("opened", "accepted")
 
 
 @console.get("/recalls")
+@sees("recalls")
 def recalls() -> Response:
     """All recalls, newest first; drafts among them, which nobody outside sees."""
     units = (
@@ -89,6 +91,7 @@ def standing_badge(spoken: Words, standing: str) -> Markup:
 
 
 @console.get("/recalls/<subject_id>")
+@sees("recalls")
 def recall(subject_id: str) -> Response:
     """One recall: whom it reaches, its versions, its batches, and every entry about it."""
     connection = snapshot()
@@ -130,6 +133,7 @@ def actions_of(found: Recall, newest: RecallVersion, asking: str) -> list[tuple[
     return [
         (words().text(TITLES[name]), address("record_form", name=name) + f"?recall={found.code}")
         for name in names
+        if may(name)
     ]
 
 
@@ -205,7 +209,7 @@ def reach(connection: Connection, spoken: Words, code: str) -> str:
 CONSEQUENCES.update({"recall.publish": reach, "recall.widen": reach})
 
 
-@waits
+@waits("recall.approve")
 def drafts(connection: Connection, spoken: Words) -> list[Waiting]:
     """Versions that wait for a second person, and approved ones that wait to be published."""
     rows = connection.execute(
@@ -230,7 +234,7 @@ def drafts(connection: Connection, spoken: Words) -> list[Waiting]:
     return found
 
 
-@waits
+@waits("claim.accept")
 def open_claims(connection: Connection, spoken: Words) -> list[Waiting]:
     """Claims that nobody has looked at."""
     count = connection.execute(

@@ -15,7 +15,7 @@ from ledger.journal.opening import Ledger
 from ledger.journal.registry import COMMANDS, Command
 from ledger.recall.erasing import carry_out_erasure
 from ledger.trace.seller import DescribeSeller, get_seller
-from portal.console.desk import by, ledger, snapshot, words
+from portal.console.desk import by, ledger, may, snapshot, words
 from portal.console.forms import (
     CONFIRMED,
     FORM_TOKEN,
@@ -28,11 +28,15 @@ from portal.console.forms import (
 from portal.console.names import first_page_of
 from portal.console.shell import address, console, go_to, page
 from portal.forms import Problem, problems
+from portal.permissions import does_named, for_all
 from translations import Words, mark
 
 # Commands that nobody fills in a form for: each has a page of its own, or belongs to the installation.
 NOT_BY_FORM = frozenset(
     {
+        "account.admit",
+        "account.end",
+        "account.give_roles",
         "log.open",
         "log.correct_clock",
         "log.resume",
@@ -126,6 +130,7 @@ def title_of(command: Command[Any]) -> str:
 
 
 @console.get("/record")
+@for_all
 def record_something() -> Response:
     """Everything that can be recorded, by the trade."""
     listed = {name for _, names in PARTS for name in names}
@@ -136,15 +141,17 @@ def record_something() -> Response:
             [
                 (title_of(COMMANDS[name]), summary_of(COMMANDS[name]), address("record_form", name=name))
                 for name in names
+                if may(name)
             ],
         )
         for title, names in (*PARTS, (mark("More"), more))
-        if names
+        if any(may(name) for name in names)
     ]
     return page("record_something.html", parts=parts)
 
 
 @console.get("/record/<name>")
+@does_named("name")
 def record_form(name: str) -> Response:
     """The form of one command; answers in the address fill it in."""
     command = _command(name)
@@ -152,6 +159,7 @@ def record_form(name: str) -> Response:
 
 
 @console.post("/record/<name>")
+@does_named("name")
 def record(name: str) -> AnyResponse:
     """Records what the form says, once however often it is sent, and leads to what was made."""
     command = _command(name)

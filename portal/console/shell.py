@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from flask import Blueprint, Response, current_app, g, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, current_app, g, redirect, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug import Response as AnyResponse
 from werkzeug.exceptions import HTTPException
@@ -21,12 +21,15 @@ from portal.console.desk import (
     desk,
     house,
     ledger,
+    may,
+    roles,
     session,
     snapshot,
     words,
 )
 from portal.console.forms import said
 from portal.language import A_YEAR
+from portal.permissions import Rule, rule_of
 from portal.security import STAFF_PATH, local_path, refuse_forged, signed_in
 from translations import Words, catalogues, mark
 
@@ -34,6 +37,7 @@ STATIC = Path(__file__).parent.parent / "static"
 OPEN_TO_ALL = {"console.sign_in", "console.sign_in_form", "console.change_language"}
 console = Blueprint("console", __name__, url_prefix=STAFF_PATH)
 console.teardown_request(close_snapshot)
+console.add_app_template_global(may, "may")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,10 @@ def admit() -> AnyResponse | None:
     g.session = found
     if request.method == "POST":
         refuse_forged(request, found)
+    rule = _rule(request.endpoint or "")
+    if rule is None:
+        abort(403)  # a route that says nothing is for nobody
+    rule.demand(roles(), request.view_args or {})
     return None
 
 
@@ -158,6 +166,7 @@ def show_refusal(error: LedgerError) -> Response:
 
 
 TROUBLES = {
+    403: mark("This is not for your account."),
     400: mark("The request was not complete. Go back, reload the page and try once more."),
     404: mark("The address is mistyped, or what it names is not recorded here."),
     405: mark("This address takes no form. Go back and try once more."),
@@ -183,7 +192,7 @@ def _frame(here: str) -> Frame:
     return Frame(
         brand=house().brand,
         style_sheet=_style_sheet(),
-        parts=_parts(here),
+        parts=_parts(here) if account else (),
         languages=_languages(),
         account=account.account.name if account else "",
         csrf=account.csrf if account else "",
@@ -200,19 +209,24 @@ def entry_link(index: int) -> Markup:
 
 
 def _parts(here: str) -> list[tuple[str, list[tuple[Place, str, bool]]]]:
-    there = current_app.view_functions
+    """The navigation, as far as it is of use to whoever is signed in."""
+    parts = [(title, [place for place in places if _is_open(place)]) for title, places in PLACES]
     return [
-        (
-            title,
-            [
-                (place, address(place.endpoint), place.endpoint == here)
-                for place in places
-                if f"console.{place.endpoint}" in there
-            ],
-        )
-        for title, places in PLACES
-        if any(f"console.{place.endpoint}" in there for place in places)
+        (title, [(place, address(place.endpoint), place.endpoint == here) for place in places])
+        for title, places in parts
+        if places
     ]
+
+
+def _is_open(place: Place) -> bool:
+    rule = _rule(f"console.{place.endpoint}")
+    return rule is not None and rule.is_open_to(roles())
+
+
+def _rule(endpoint: str) -> Rule | None:
+    """For whom a route is; None for one that is not there, or has not said so."""
+    view = current_app.view_functions.get(endpoint)
+    return rule_of(view) if view else None
 
 
 def _languages() -> list[tuple[str, str, str]]:

@@ -14,6 +14,7 @@ from portal.console.reads import listed
 from portal.console.shell import address, console, moment, page
 from portal.console.timeline import happenings
 from portal.papers import paper_of
+from portal.permissions import sees
 from translations import mark
 
 HEADS = (
@@ -27,6 +28,7 @@ LINE_HEADS = ((mark("Batch"), False), (mark("Product"), False), (mark("Units"), 
 
 
 @console.get("/shipments")
+@sees("shipments")
 def shipments() -> Response:
     """All shipments, newest first."""
     units = (
@@ -56,6 +58,7 @@ def shipments() -> Response:
 
 
 @console.get("/shipments/<subject_id>")
+@sees("shipments")
 def shipment(subject_id: str) -> Response:
     """One shipment: its lines, and every entry about it. Printed, it is the packing list, with a checkpoint."""
     connection = snapshot()

@@ -8,6 +8,7 @@ from portal.attempts import TooManyAttempts
 from portal.console.desk import desk, ledger, words
 from portal.console.forms import said
 from portal.console.shell import address, console, go_to, page
+from portal.permissions import for_all
 from portal.security import (
     drop_session_cookie,
     local_path,
@@ -58,6 +59,7 @@ def sign_in_form() -> AnyResponse:
 
 
 @console.post("/sign-out")
+@for_all
 def sign_out() -> AnyResponse:
     """Ends the session here and in the database."""
     end(request, desk().state)

@@ -24,6 +24,7 @@ from portal.console.parties import TIMELINE
 from portal.console.reads import batches_with_lots, listed, lots_where, unique
 from portal.console.shell import address, console, page
 from portal.console.timeline import happenings
+from portal.permissions import sees
 from translations import Words, mark
 
 HEADS = (
@@ -47,6 +48,7 @@ _ALL = (
 
 
 @console.get("/substitutions")
+@sees("substitutions")
 def substitutions() -> Response:
     """All of them, newest first."""
     found = listed(snapshot(), _ALL, substitution_table, before())
@@ -80,6 +82,7 @@ def standing_badge(spoken: Words, standing: str) -> Markup:
 
 
 @console.get("/substitutions/<subject_id>")
+@sees("substitutions")
 def substitution(subject_id: str) -> Response:
     """One substitution: declared and known, the lots it touches, and what these went into."""
     connection = snapshot()

@@ -31,6 +31,7 @@ class Happening:
 
 ACTORS = {
     "system:log": mark("the log itself"),
+    "system:operator": mark("whoever runs the machine"),
     "system:worker": mark("background work"),
 }
 KINDS_OF_ACTOR = {

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from sqlalchemy import Connection, exists, select
 
 from ledger.log import store
+from ledger.people.roles import may_see
 from ledger.trace.batch import batches
 from ledger.trace.bill_of_materials import bom_lines, materials
 from ledger.trace.material_lot import material_lots
@@ -18,12 +19,13 @@ from ledger.trace.quality import holds
 from ledger.trace.seller import sellers
 from ledger.trace.shipment import shipments
 from ledger.trace.substitution import substitutions
-from portal.console.desk import ledger, session, snapshot, words
+from portal.console.desk import ledger, may, roles, session, snapshot, words
 from portal.console.history import newest_entries, without_seals
 from portal.console.names import Names
 from portal.console.sentences import Say
 from portal.console.shell import address, console, page, zone
-from portal.console.timeline import happenings
+from portal.console.timeline import Happening, happenings
+from portal.permissions import for_all
 from translations import Words, mark
 
 RECENT = 8
@@ -82,33 +84,41 @@ STEPS = (
     (shipments, mark("Record where it went"), mark("By channel and country."), "shipment.send"),
 )
 
-# Each noun that may wait for somebody adds a function here; it reads at most once.
-WAITING: list[Callable[[Connection, Words], list[Waiting]]] = []
+Wait = Callable[[Connection, Words], list[Waiting]]
+# Each noun that may wait for somebody adds a function here, with the command that it waits for; it reads at most once.
+WAITING: list[tuple[str, Wait]] = []
 
 
-def waits(
-    found: Callable[[Connection, Words], list[Waiting]],
-) -> Callable[[Connection, Words], list[Waiting]]:
-    """Register what may wait for somebody."""
-    WAITING.append(found)
-    return found
+def waits(command: str) -> Callable[[Wait], Wait]:
+    """Register what may wait for somebody who may carry out this command."""
+
+    def register(found: Wait) -> Wait:
+        WAITING.append((command, found))
+        return found
+
+    return register
 
 
 @console.get("/")
+@for_all
 def today() -> Response:
     """The first page after the door."""
     connection = snapshot()
-    waiting = [one for found in WAITING for one in found(connection, words())]
-    newest = newest_entries(connection, end=store.size(connection), limit=LOOKED_AT).entries
+    waiting = [one for command, found in WAITING if may(command) for one in found(connection, words())]
     return page(
         "today.html",
         here="today",
         day=words().day(ledger().clock.now(), zone()),
         person=session().account.name,
         waiting=waiting,
-        recent=happenings(without_seals(newest)[:RECENT]),
+        recent=_recent(connection) if may_see(roles(), "log") else None,
         steps=first_steps(connection),
     )
+
+
+def _recent(connection: Connection) -> list[Happening]:
+    newest = newest_entries(connection, end=store.size(connection), limit=LOOKED_AT).entries
+    return happenings(without_seals(newest)[:RECENT])
 
 
 def first_steps(connection: Connection) -> list[Step]:
@@ -119,6 +129,7 @@ def first_steps(connection: Connection) -> list[Step]:
     return [
         Step(words().text(title), words().text(reason), address("record_form", name=name), bool(is_done))
         for (_, title, reason, name), is_done in zip(STEPS, found, strict=True)
+        if may(name)
     ]
 
 
@@ -127,7 +138,7 @@ def _some(spoken: Words, rows: Sequence[Any]) -> str:
     return spoken.list([row.code for row in rows[:5]])
 
 
-@waits
+@waits("substitution.decide")
 def proposals(connection: Connection, spoken: Words) -> list[Waiting]:
     """Substitutions that nobody has decided on."""
     standing = select(substitutions.c.id, substitutions.c.code).where(substitutions.c.standing == "proposed")
@@ -145,7 +156,7 @@ def proposals(connection: Connection, spoken: Words) -> list[Waiting]:
     return [Waiting("person", said, reason, spoken.text("Decide"), place)]
 
 
-@waits
+@waits("hold.release")
 def held(connection: Connection, spoken: Words) -> list[Waiting]:
     """Batches that may not leave."""
     standing = select(batches.c.id, batches.c.code).join(holds, holds.c.batch == batches.c.id)

@@ -29,6 +29,7 @@ from portal.console.shell import address, console, entry_link, go_to, page
 from portal.forms import Problems, problems
 from portal.jobs import LABELS_SHEET
 from portal.label_contents import batch_label, serials_of, unit_labels
+from portal.permissions import does, sees
 from translations import catalogues, mark
 
 SHOWN = 60
@@ -38,6 +39,7 @@ HEADS = ((mark("Batch"), False), (mark("Product"), False), (mark("Serials"), Tru
 
 
 @console.get("/labels")
+@sees("labels")
 def labels() -> Response:
     """The batches, with how many of their units carry a serial."""
     count = (
@@ -69,12 +71,14 @@ def labels() -> Response:
 
 
 @console.get("/batches/<subject_id>/units")
+@sees("units")
 def units(subject_id: str) -> Response:
     """The serials of a batch, and what can be done with them."""
     return _show(_batch(subject_id))
 
 
 @console.post("/batches/<subject_id>/units")
+@does("unit.commission")
 def make_serials(subject_id: str) -> AnyResponse:
     """Makes random serials for a batch, once however often the form is sent."""
     batch = _batch(subject_id)
@@ -98,6 +102,7 @@ def make_serials(subject_id: str) -> AnyResponse:
 
 
 @console.post("/batches/<subject_id>/labels")
+@does("label.print")
 def make_sheet(subject_id: str) -> AnyResponse:
     """Asks for a PDF of labels, which a worker makes; the same one asked for twice is made once."""
     batch = _batch(subject_id)
@@ -120,6 +125,7 @@ def make_sheet(subject_id: str) -> AnyResponse:
 
 
 @console.get("/batches/<subject_id>/labels/<serial>.png")
+@sees("labels")
 def label(subject_id: str, serial: str) -> Response:
     """The label of one unit as a picture, its code read back before it leaves the house."""
     connection = snapshot()

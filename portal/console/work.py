@@ -8,11 +8,13 @@ from ledger.work import UnknownWork, retry, status
 from portal.console.desk import desk, ledger, words
 from portal.console.shell import address, console, go_to, page
 from portal.jobs import LABELS_SHEET
+from portal.permissions import does, sees
 
 REFRESH_SECONDS = 2
 
 
 @console.get("/jobs/<int:job_id>")
+@sees("jobs")
 def job(job_id: int) -> Response:
     """How far a job has come."""
     found = status(desk().state, job_id)
@@ -32,6 +34,7 @@ def job(job_id: int) -> Response:
 
 
 @console.post("/jobs/<int:job_id>/again")
+@does("label.print")
 def job_again(job_id: int) -> AnyResponse:
     """Lets a job that was given up begin anew."""
     retry(desk().state, job_id, now=ledger().clock.now())
@@ -39,6 +42,7 @@ def job_again(job_id: int) -> AnyResponse:
 
 
 @console.get("/jobs/<int:job_id>.pdf")
+@sees("jobs")
 def job_file(job_id: int) -> Response:
     """The PDF that a job made."""
     found = status(desk().state, job_id)

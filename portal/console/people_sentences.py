@@ -1,0 +1,47 @@
+"""What the entries about accounts say: an account by its person's name, which the log itself does not hold."""
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from ledger.people.account import AccountAdmitted, AccountEnd, RolesGiven
+from portal.console.desk import account_name
+from portal.console.names import code, isolated
+from portal.console.options import choice_label
+from portal.console.sentences import MARKS, Say, says
+
+MARKS.update(dict.fromkeys((AccountAdmitted, RolesGiven, AccountEnd), ("person", "triangle")))
+
+
+@says(AccountAdmitted)
+def _admitted(say: Say, event: AccountAdmitted) -> Markup:
+    return say.text(
+        "{account} was let in as: {roles}.", account=_who(event.account), roles=_as(say, event.roles)
+    )
+
+
+@says(RolesGiven)
+def _roles_given(say: Say, event: RolesGiven) -> Markup:
+    return say.text(
+        "{account} now acts as: {roles}.", account=_who(event.account), roles=_as(say, event.roles)
+    )
+
+
+@says(AccountEnd)
+def _ended(say: Say, event: AccountEnd) -> Markup:
+    return say.text(
+        "{account} may do nothing any more: {reason}",
+        account=_who(event.account),
+        reason=isolated(event.reason),
+    )
+
+
+def _who(account: str) -> Markup:
+    name = account_name(f"account:{account}")
+    return isolated(name) if name else code(account)
+
+
+def _as(say: Say, roles: Sequence[str]) -> Markup:
+    if not roles:
+        return say.text("nothing")
+    return isolated(say.words.list([choice_label(say.words, role) for role in roles]))

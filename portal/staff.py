@@ -1,0 +1,75 @@
+"""Letting people in and out: the account with its secrets, and what the log says of it.
+
+The account is made first and the log says so second: a crash between the two leaves an account that may do nothing, and
+`give_roles` lets it in. Ending goes the other way round: once the log says it, no request is answered any more, and
+then the sessions end.
+"""
+
+import os
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from ledger.journal.journal import By, NothingRecorded
+from ledger.journal.opening import Ledger
+from ledger.people import account as people
+from ledger.people.account import AdmitAccount, EndAccount, GiveRoles
+from ledger.people.roles import check_roles, roles
+from portal.accounts import Account, account_named, add_account, disable_account
+from portal.passwords import new_password
+
+OPERATOR = By("system:operator")  # whoever has the machine in their hands
+AUDITOR = "auditor"
+
+
+def all_but_auditing() -> tuple[str, ...]:
+    """For a company of one person: every role in which something is done."""
+    return tuple(name for name in roles() if name != AUDITOR)
+
+
+def let_in(
+    ledger: Ledger,
+    state: Engine,
+    name: str,
+    held: Sequence[str],
+    *,
+    now: datetime,
+    by: By = OPERATOR,
+    password: str | None = None,
+) -> tuple[Account, str]:
+    """A new account in these roles, with a password that is shown once. Raises UnknownRole, and as `add_account`."""
+    held, secret = check_roles(held), password or new_password(os.urandom)
+    account = add_account(state, name, secret, now=now)
+    # A crash here: somebody who can sign in, and sees and does nothing.
+    ledger.journal.write(people.admit_account, AdmitAccount(account=account.id, roles=held), by)
+    return account, secret
+
+
+def set_roles(ledger: Ledger, state: Engine, name: str, held: Sequence[str], *, by: By = OPERATOR) -> bool:
+    """Have the account act in these roles and no others; False where it does already.
+
+    One that a crash kept from being let in is let in. Raises UnknownAccount, UnknownRole, AccountEnded, LastManager.
+    """
+    found, held = account_named(state, name), check_roles(held)
+    try:
+        receipt = ledger.journal.write(people.admit_account, AdmitAccount(account=found.id, roles=held), by)
+        return bool(receipt.entries)
+    except NothingRecorded:
+        pass  # it is in
+    try:
+        ledger.journal.write(people.give_roles, GiveRoles(account=found.id, roles=held), by)
+    except NothingRecorded:
+        return False
+    return True
+
+
+def end(
+    ledger: Ledger, state: Engine, name: str, reason: str, *, now: datetime, by: By = OPERATOR
+) -> Account:
+    """Let the account do nothing any more. Raises UnknownAccount, UnknownStaff, AccountEnded, LastManager."""
+    found = account_named(state, name)
+    ledger.journal.write(people.end_account, EndAccount(account=found.id, reason=reason), by)
+    # A crash here: their sessions are open still, and every page says no.
+    disable_account(state, found.id, now=now)
+    return found
