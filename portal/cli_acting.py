@@ -74,7 +74,9 @@ def choose_account(settings: Settings, name: str | None) -> Account:
     if name is not None:
         raise click.UsageError(f"The account {name} is disabled.")
     if not able:
-        raise click.UsageError("There is no account to act as. Make one: lotproof account add NAME --role ROLE")
+        raise click.UsageError(
+            "There is no account to act as. Make one: lotproof account add NAME --role ROLE"
+        )
     names = ", ".join(one.name for one in able)
     raise click.UsageError(f"Say who acts, with --as NAME. There are: {names}.")
 

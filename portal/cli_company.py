@@ -162,7 +162,10 @@ def disable(name: str, reason: str, accept_clock: bool) -> None:
 @contextmanager
 def _house(*, accept_clock: bool) -> Iterator[tuple[Ledger, Engine]]:
     """The ledger, and the accounts' database. Raises NothingThere, and what opening raises."""
-    with _state() as state, closing(open_ledger(Settings.from_env(), accept_long_silence=accept_clock)) as ledger:
+    with (
+        _state() as state,
+        closing(open_ledger(Settings.from_env(), accept_long_silence=accept_clock)) as ledger,
+    ):
         yield ledger, state
 
 
