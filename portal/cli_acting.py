@@ -64,11 +64,10 @@ def choose_account(settings: Settings, name: str | None) -> Account:
     """
     state = open_state(settings.state_db)
     try:
-        able = [one for one in accounts(state) if one.disabled_at is None]
-        if name is not None:
-            able = [one for one in able if one.id == account_named(state, name).id]
+        wanted = accounts(state) if name is None else [account_named(state, name)]
     finally:
         state.dispose()
+    able = [one for one in wanted if one.disabled_at is None]
     if len(able) == 1:
         return able[0]
     if name is not None:

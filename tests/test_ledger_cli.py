@@ -19,8 +19,8 @@ from ledger.log.note import Signer
 from ledger.settings import Settings
 from ledger.state import open_state
 from ledger.trace.party import RegisterParty, register_party
-from portal.accounts import add_account
 from portal.cli_log import log
+from portal.staff import let_in
 
 LOTPROOF = Group("lotproof", commands={"log": log, "audit": audit, "verify": verify, "rebuild": rebuild})
 
@@ -211,15 +211,15 @@ def test_a_wrong_clock_is_corrected_by_an_entry_that_may_step_back(
 ) -> None:
     settings = Settings(data=tmp_path / "var")
     ahead: Ledger = create_ledger(settings, clock=SetClock(datetime.now(UTC) + timedelta(days=3)))
-    ahead.close()
     state = open_state(settings.state_db)
-    add_account(state, "Ada", "a long enough password", now=datetime.now(UTC))
+    let_in(ahead, state, "Ada", ("admin",), now=datetime.now(UTC))
     state.dispose()
+    ahead.close()
     monkeypatch.setenv("LOTPROOF_DATA", str(settings.data))
     result = run("log", "correct-clock", "--reason", "The battery was flat.")
     assert result.exit_code == 0, result.output
     ledger = open_ledger(settings)
-    assert ledger.journal.read(2).at < ledger.journal.read(1).at
-    assert ledger.journal.read(2).event.reason == "The battery was flat."
+    assert ledger.journal.read(4).at < ledger.journal.read(3).at
+    assert ledger.journal.read(4).event.reason == "The battery was flat."
     ledger.close()
     assert run("audit", "--derived").exit_code == 0

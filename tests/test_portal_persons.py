@@ -19,7 +19,6 @@ from ledger.recall.erasing import keep_to_retention
 from ledger.recall.person import ErasePerson
 from ledger.recall.retention import default_rules
 from ledger.vault.accesses import Access, list_accesses
-from portal.accounts import add_account
 from portal.cli import main
 from portal.worker import Worker
 from tests.staff import Desk, text_of
@@ -91,6 +90,17 @@ def test_equal_readings_of_a_day_stand_in_one_line(world: World, desk: Desk, cla
     page = desk.signed_in("Ben").page(f"/console/claims/{claim}")
     contact, payout = page.split("Times that day</th>")[1].split("</table>")[0].split("<tr>")[1:]
     assert all(row.count("Ada") == 1 and ">3</td>" in row for row in (contact, payout))
+
+
+@pytest.mark.parametrize("role", ["auditor", "seller"])
+def test_who_has_no_role_for_it_is_not_shown_the_buyer_and_reads_nothing(
+    world: World, desk: Desk, claim: str, role: str
+) -> None:
+    desk.account("Ida", role)
+    page = text_of(desk.signed_in("Ida").page(f"/console/claims/{claim}"))
+    assert "Who asked is shown to these roles: Recall coordinator, Support and Administrator" in page
+    assert not any(one in page for one in PERSONAL)
+    assert read_by(world, claim) == []
 
 
 def test_other_pages_read_nothing_of_the_vault(world: World, desk: Desk, claim: str) -> None:
@@ -194,8 +204,9 @@ def test_a_worker_destroys_once_a_day_what_has_run_out_or_was_left(
 @pytest.fixture
 def typed(world: World) -> Typed:
     """Types a command; the ledger is closed meanwhile, as for another process."""
+    desk = Desk.of(world)
     for name in ("Ada", "Ben"):
-        add_account(Desk.of(world).state, name, "a rather long sentence", now=world.clock.moment)
+        desk.account(name)
     data = world.ledger.settings.data
 
     def run(*words: object, code: int = 0) -> Result:

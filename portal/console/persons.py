@@ -9,10 +9,12 @@ from sqlalchemy import Connection, func, select
 
 from ledger.database import reading
 from ledger.errors import LedgerError
+from ledger.people.roles import PERSONS, may_see
+from ledger.people.roles import roles as all_roles
 from ledger.recall.claim import Claim, claims
 from ledger.recall.person import PURPOSE_ENDED, erased_at, expired_of, find_person
 from ledger.vault.accesses import Access, list_accesses
-from portal.console.desk import ledger, session, words
+from portal.console.desk import ledger, roles, session, words
 from portal.console.listing import Table, table
 from portal.console.options import choice_label
 from portal.console.record import CONSEQUENCES, NO_WAY_BACK
@@ -50,7 +52,10 @@ class Buyer:
 
 
 def buyer_of(connection: Connection, claim: Claim) -> Buyer:
-    """What is held on a claim's buyer. That this account reads it is written down first."""
+    """What is held on a claim's buyer, for whom it is. That this account reads it is written down first."""
+    if not may_see(roles(), PERSONS):
+        is_erased = erased_at(connection, claim.person) is not None
+        return Buyer([], [_whose()], None, is_erased=is_erased)
     earlier = _accesses(claim.person)
     erased = erased_at(connection, claim.person)
     if erased is not None:
@@ -72,6 +77,11 @@ def buyer_of(connection: Connection, claim: Claim) -> Buyer:
         if value
     ]
     return Buyer(values, gone, earlier, is_erased=False)
+
+
+def _whose() -> str:
+    able = [choice_label(words(), name) for name, role in all_roles().items() if role.may_see(PERSONS)]
+    return words().text("Who asked is shown to these roles: {roles}.", roles=words().list(able))
 
 
 def _gone(kind: str, expired: datetime | None) -> str:
