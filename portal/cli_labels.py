@@ -6,7 +6,7 @@ import click
 from sqlalchemy import Connection
 
 from labels import LabelContent, sheet_pdf, unit_png
-from ledger.cli.support import Group, json_option, opened_ledger, to_json
+from ledger.cli.support import Group, OutputFile, json_option, opened_ledger, to_json
 from ledger.database import reading
 from ledger.errors import NotFound
 from ledger.trace.batch import get_batch
@@ -31,7 +31,7 @@ def label() -> None:
 
 @label.command()
 @click.argument("serial")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="SERIAL.png if not given.")
+@click.option("--out", type=OutputFile(), help="SERIAL.png if not given.")
 @click.option("--dpi", type=click.Choice(["203", "300", "600"]), default="300", show_default=True)
 @click.option("--language", type=click.Choice(LANGUAGES), default="en", show_default=True)
 @json_option
@@ -47,7 +47,7 @@ def unit(serial: str, out: Path | None, dpi: str, language: str, as_json: bool) 
 
 @label.command()
 @click.argument("batch")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="BATCH.pdf if not given.")
+@click.option("--out", type=OutputFile(is_replaced=True), help="BATCH.pdf if not given.")
 @click.option("--from", "start", type=click.IntRange(1), default=1, show_default=True, help="The first unit.")
 @click.option("--count", type=click.IntRange(1), help="How many units; all of them if not given.")
 @click.option("--language", type=click.Choice(LANGUAGES), default="en", show_default=True)

@@ -5,7 +5,15 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
-from ledger.cli.support import fact_lines, json_option, opened_ledger, recorded_json, table, to_json
+from ledger.cli.support import (
+    OutputFile,
+    fact_lines,
+    json_option,
+    opened_ledger,
+    recorded_json,
+    table,
+    to_json,
+)
 from ledger.database import reading
 from ledger.trace.seller import get_seller
 from ledger.trace.shipment import Shipment, ShipmentLine, find_shipment, lines_of
@@ -42,7 +50,7 @@ def show_shipment(code: str, as_json: bool) -> None:
 @click.argument("code")
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     metavar="FILE.png",
     help="Write the code as a picture there, instead of drawing it.",
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ledger.cli.support import Group, json_option, opened_ledger, table, to_json
+from ledger.cli.support import Group, OutputFile, json_option, opened_ledger, table, to_json
 from ledger.database import reading
 from ledger.durable import write_new
 from ledger.errors import LedgerError
@@ -63,7 +63,7 @@ person.add_command(acting_options(click.command("erase")(_erase)))
 @click.argument("reference", metavar="PERSON")
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     multiple=True,
     metavar="FILE",
     help="Where to: a page if it ends in .html, JSON otherwise. Can be given again. Without it, JSON is printed.",

@@ -7,7 +7,15 @@ from typing import Annotated
 import click
 from sqlalchemy import Connection
 
-from ledger.cli.support import FINDING, REFUSED, json_option, opened_ledger, recorded_json, to_json
+from ledger.cli.support import (
+    FINDING,
+    REFUSED,
+    OutputFile,
+    json_option,
+    opened_ledger,
+    recorded_json,
+    to_json,
+)
 from ledger.database import reading
 from ledger.journal.fields import Prose, ask
 from ledger.journal.journal import By, Receipt
@@ -62,7 +70,7 @@ def list_serials(batch: str, as_json: bool) -> None:
 @click.option(
     "--reasons",
     metavar="OUT",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     help="Where a file with problems is written with its reasons; beside FILE if not given.",
 )
 @click.option(

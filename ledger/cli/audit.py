@@ -23,7 +23,7 @@ from ledger.audit.page import page
 from ledger.audit.rows import DRIVER_ERRORS
 from ledger.audit.showing import Showing
 from ledger.audit.told import Audited, as_text, as_values
-from ledger.cli.support import FINDING, json_option, to_json
+from ledger.cli.support import FINDING, OutputFile, json_option, to_json
 from ledger.database import connect, reading
 from ledger.errors import LedgerError, Refused
 from ledger.files import Files
@@ -84,19 +84,17 @@ class _Options:
 )
 @click.option(
     "--resume",
-    type=click.Path(path_type=Path),
+    type=OutputFile(),
     metavar="FILE",
     help="Write down here what is done, and go on from there after an interruption.",
 )
 @click.option(
     "--keep",
-    type=click.Path(path_type=Path),
+    type=OutputFile(is_replaced=True),
     metavar="FILE",
     help="Where nothing was found, keep the newest checkpoint here, for the next --since.",
 )
-@click.option(
-    "--report", type=click.Path(path_type=Path), metavar="FILE", help="Write a page that prints, HTML."
-)
+@click.option("--report", type=OutputFile(), metavar="FILE", help="Write a page that prints, HTML.")
 @click.option(
     "--progress", is_flag=True, help="Say how far it is, a line now and then, also without a terminal."
 )

@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 a finding, 2 wrong usage, 3 refused. Imports little, so that `--help` is quick.
 """
 
+import errno
 import json
 from typing import Any, NoReturn
 
@@ -16,10 +17,25 @@ JSON_KEY = "lotproof.json"
 BAD_REQUEST = 400  # what was asked makes no request: the same as wrong usage
 
 
+# What a path that somebody gave may answer; what a full or broken disk answers is told by `storage_error`.
+_OF_A_PATH = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
+)
+
+
+class PathRefused(LedgerError):
+    """A file or folder cannot be read or made where it was named."""
+
+    message = (
+        "{path} cannot be used ({reason}). Look whether its folder is there and whether the name is right, then type "
+        "the command again."
+    )
+
+
 class Group(click.Group):
     """A group whose commands may raise LedgerError: said on standard error (as JSON where asked), exit 3.
 
-    So is what the disk refuses; a mistake of ours goes on as it is.
+    So is what the disk refuses, and a path that leads nowhere; a mistake of ours goes on as it is.
     """
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -29,7 +45,7 @@ class Group(click.Group):
         except LedgerError as error:
             _refuse(ctx, error)
         except Exception as error:
-            refused = storage_error(error)
+            refused = storage_error(error) or path_error(error)
             if refused is None:
                 raise
             _refuse(ctx, refused)
@@ -43,6 +59,13 @@ class Group(click.Group):
         if rows:
             with formatter.section("Commands"):
                 formatter.write_dl(rows)
+
+
+def path_error(error: BaseException) -> LedgerError | None:
+    """What the path of a file answered, where `error` comes from that; None for anything else."""
+    if isinstance(error, OSError) and error.errno in _OF_A_PATH and error.filename is not None:
+        return PathRefused(path=error.filename, reason=error.strerror)
+    return path_error(error.__cause__) if error.__cause__ else None
 
 
 def _refuse(ctx: click.Context, error: LedgerError) -> NoReturn:

@@ -9,7 +9,7 @@ import click
 from sqlalchemy import Connection
 
 from ledger import nouns
-from ledger.cli.support import FINDING, json_option, to_json
+from ledger.cli.support import FINDING, OutputFile, json_option, to_json
 from ledger.database import connect, reading
 from ledger.errors import LedgerError
 from ledger.journal.journal import read_recorded
@@ -73,7 +73,7 @@ UNSIGNED_DIFFERS = (
 @click.option(
     "--proof",
     "proof_file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     metavar="FILE",
     help="Write the consistency proof there.",
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ledger.cli.support import Group, json_option, recorded_json, table, to_json
+from ledger.cli.support import Group, OutputFile, json_option, recorded_json, table, to_json
 from ledger.custody.resume import OPERATOR
 from ledger.database import reading
 from ledger.journal.journal import By, Receipt
@@ -113,7 +113,7 @@ def retire(reason: str, accept_clock: bool, as_json: bool) -> None:
 @reason_option
 @click.option(
     "--new-file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     metavar="FILE",
     help="The new master key: taken from there, or made there. The old file is left as it is.",
 )

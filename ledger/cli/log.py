@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import Connection, select
 
 from ledger import nouns
-from ledger.cli.support import Group, json_option, opened_ledger, table, to_json
+from ledger.cli.support import Group, OutputFile, json_option, opened_ledger, table, to_json
 from ledger.database import connect, migrate, reading
 from ledger.files import Files
 from ledger.journal.carrying import copy_files
@@ -64,9 +64,7 @@ def show(index: int | None, subject: str | None, last: int, as_json: bool) -> No
 
 @log.command()
 @click.argument("index", type=click.IntRange(min=0))
-@click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write it there."
-)
+@click.option("--out", type=OutputFile(), metavar="FILE", help="Write it there.")
 @json_option
 def prove(index: int, out: Path | None, as_json: bool) -> None:
     """Make the proof that entry INDEX stands in the published log. It holds the entry: whoever gets it can read it."""

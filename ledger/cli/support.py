@@ -1,7 +1,10 @@
 """What the commands of the command line share: opening the ledger, JSON, tables."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, TypeVar
 from unicodedata import east_asian_width
 
@@ -47,6 +50,28 @@ JSON_FLAG: dict[str, Any] = {
     "callback": _remember_json,
     "help": "Print JSON for programs.",
 }
+
+
+class OutputFile(click.Path):
+    """A file to be written: wrong usage (exit 2) where none can be made there, said before any work is done.
+
+    A file that is there already may be read alone (a key), so its folder is tried only where it `is_replaced`.
+    """
+
+    def __init__(self, *, is_replaced: bool = False) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+        self.is_replaced = is_replaced
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if self.is_replaced or not path.exists():
+            try:
+                # Tried, not looked up: who may write somewhere is no matter of modes alone (read-only media, /proc).
+                TemporaryFile(dir=path.parent).close()
+            except OSError as error:
+                self.fail(f"nothing can be written in {path.parent} ({error.strerror}).", param, ctx)
+        return path
 
 
 @contextmanager
