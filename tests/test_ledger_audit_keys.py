@@ -12,11 +12,14 @@ from ledger.audit.log import Report, audit
 from ledger.database import connect
 from ledger.files import Files
 from ledger.journal.journal import By
-from ledger.journal.key_changes import retire_key, rotate_key
+from ledger.journal.key_changes import retire_key, rotate_key, succeed_log
+from ledger.journal.opening import open_ledger
 from ledger.keys.keys import Keys
 from ledger.log.checkpoint import Checkpoint
-from ledger.log.guard import Guard
+from ledger.log.guard import FreshGuard, Guard
 from ledger.log.note import Signer, Verifier, sign_note, split_note
+from ledger.settings import Settings
+from tests import tampering
 from tests.tampering import Forger, change, copied, places, stored_note
 from tests.world import World
 
@@ -133,3 +136,21 @@ def test_a_change_of_keys_without_its_statement_is_named_and_brings_in_no_key(
     }
     Forger(folder).append(kind="log.key_rotated/1", data=said)
     assert places(audited(folder, rotated.new.verifier)) == {("key_change", "log_entries", str(size), "data")}
+
+
+@pytest.mark.parametrize("derived", [False, True])
+def test_a_last_known_checkpoint_that_the_entries_contradict_is_named(
+    folder: Path, rotated: Rotated, derived: bool
+) -> None:
+    settings = Settings(data=folder)
+    size = max(rotated.sizes)
+    lie = sign_note(Checkpoint(rotated.new.name, size, b"\xab" * 32).format(), rotated.new)
+    fresh = FreshGuard(settings.guard, stored_note(folder, size))
+    ledger = open_ledger(settings, guard=fresh, accept_long_silence=True)
+    succeed_log(ledger, origin="localhost:8000/log-2", reason="A test.", by=OPERATOR, last_known_note=lie)
+    ledger.close()
+    report = tampering.audited(folder, derived=derived)
+    assert places(report) == {("last_known", "log_entries", str(size), "data.last.root")}
+    [finding] = report.findings
+    root = Checkpoint.parse(split_note(stored_note(folder, size))[0]).root
+    assert (finding.facts["stands"], finding.facts["should"]) == ("ab" * 32, root.hex())

@@ -18,11 +18,13 @@ from click.testing import CliRunner
 
 from ledger.cli.verify import verify
 from ledger.custody.succession import succeed
+from ledger.database import connect, migrate
+from ledger.journal.carrying import carry_in
 from ledger.journal.journal import By
 from ledger.journal.key_changes import retire_key, rotate_key
 from ledger.journal.opening import open_ledger
 from ledger.log.directory import export
-from ledger.log.layout import CHECKPOINT, CHECKPOINTS, Directory, frame_note
+from ledger.log.layout import CHECKPOINT, CHECKPOINTS, Directory, FileDiffers, frame_note
 from ledger.log.note import Signer, sign_note, split_note
 from ledger.settings import Settings
 from ledger.state import open_state
@@ -507,9 +509,27 @@ def test_a_checkpoint_that_the_succession_says_was_known_is_of_the_same_tree(
     assert data["last"]["size"] <= data["kept"]
     lie = signed_again(case, {**data, "last": {**data["last"], "root": "ab" * 32}})
     folder = case.forged(tmp_path / "log", lie)
-    for vkey in (case.old.verifier.to_text(), case.new.verifier.to_text()):
-        with pytest.raises(Untrue, match="another root"):
-            read_log(from_folder(folder), vkey)
+    both_refuse(folder, case.old.verifier.to_text(), case.new.verifier.to_text(), because="another root")
+
+
+def test_of_a_later_part_too_nothing_is_taken_over_that_names_another_last_checkpoint(
+    company: Company, tmp_path: Path
+) -> None:
+    """A mirror that holds the entries up to the succession reads none of them again: their root is asked for."""
+    early = company.exports(tmp_path / "early")
+    company.goes_on_as(NEW)
+    case = Case(company.exports(tmp_path / "log"), *company.signers)
+    data = case.data()
+    lie = signed_again(case, {**data, "last": {**data["last"], "root": "ab" * 32}})
+    forged = case.forged(tmp_path / "forged", lie)
+    engine = connect(None)
+    migrate(engine, "lotproof")
+    how = (engine, case.old.verifier, company.world.ledger.files.read)
+    kept = carry_in(early, *how).checkpoint.size
+    with pytest.raises(FileDiffers, match=f"entry {data['kept']} names another root"):
+        carry_in(forged, *how)
+    assert carry_in(case.folder, *how).kept == kept == data["kept"]
+    engine.dispose()
 
 
 def old_alone(case: Case) -> tuple[str, tuple[Signer, ...]]:

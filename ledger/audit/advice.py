@@ -211,6 +211,17 @@ ADVICE: dict[str, Advice] = {
         f"Somebody tried to bring in a key of their own. {_WRITER}",
         (COPY, "Trust no checkpoint from there on.", "Follow the procedure for a compromised key.", COMPARE),
     ),
+    "last_known": Advice(
+        "The log went on under a new name from a checkpoint of the former one that its own entries contradict.",
+        _NO_HARMLESS,
+        f"History before the change of the name was rewritten, or another log's end was put in its place. {_WRITER}",
+        (
+            COPY,
+            COMPARE,
+            "Ask for checkpoints from before the new name, and who signed the entry: `lotproof keys list`.",
+            "Tell whoever relies on this log until the reason is known.",
+        ),
+    ),
     "since": Advice(
         "The checkpoint that you kept is not one of this log.",
         _OLD_COPY,

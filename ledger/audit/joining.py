@@ -10,12 +10,13 @@ from ledger.audit.finding import Findings
 from ledger.audit.heads import HeadsReport
 from ledger.audit.links import MODULUS, wrong_links
 from ledger.audit.notes import Folding, problem_of, to_text
+from ledger.audit.prefix import root_at
 from ledger.audit.ranges import RANGE_ENTRIES, RangeReport
 from ledger.audit.references import MapStep
 from ledger.audit.rows import fetch, read_notes, read_tiles, stream
 from ledger.audit.tree import RangeTree
 from ledger.journal.events import FIRST_MAP_ROOT, LogOpened
-from ledger.journal.key_events import keyring_after
+from ledger.journal.key_events import LogSucceeded, keyring_after, last_known
 from ledger.journal.registry import Event
 from ledger.log import store
 from ledger.log.entry import NO_PREVIOUS
@@ -85,6 +86,26 @@ class Joining:
             self.keyring = keyring_after(self.keyring, index, event) or self.keyring
         except KeyChangeRefused as error:
             self._findings.add("key_change", "log_entries", index, "data", str(error))
+            return
+        if isinstance(event, LogSucceeded):
+            self._compare_last_known(index, event)
+
+    def _compare_last_known(self, index: int, event: LogSucceeded) -> None:
+        """The last checkpoint known of the former origin begins this tree, where its entries were all kept."""
+        known = last_known(event)
+        root = root_at(self._connection, known.size) if known else None
+        # Where the tiles do not make a root, they are named.
+        if known is not None and root is not None and root != known.root:
+            problem = "is not the root that the entries have at the size of the last checkpoint known"
+            self._findings.add(
+                "last_known",
+                "log_entries",
+                index,
+                "data.last.root",
+                problem,
+                stands=known.root.hex(),
+                should=root.hex(),
+            )
 
     def _look_again(self, report: RangeReport) -> dict[int, str]:
         """What is wrong with the checkpoints of a range that was checked before a change of keys was known."""

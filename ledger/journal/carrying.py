@@ -24,7 +24,7 @@ from ledger.database import insert_rows, writing
 from ledger.errors import LedgerError, Refused
 from ledger.files import CHUNK_BYTES, FileMissing, FileRef, Files
 from ledger.journal.events import StatusStated
-from ledger.journal.key_events import LOG_KEYS, keyring_after, read_keyring
+from ledger.journal.key_events import LOG_KEYS, LogSucceeded, keyring_after, last_known, read_keyring
 from ledger.journal.projections import note_versions, outdated, projections, rebuild
 from ledger.journal.registry import KIND_OF, NOUNS, ReadFile, State, apply_all
 from ledger.journal.replay import recorded_from
@@ -38,9 +38,10 @@ from ledger.log.layout import CHECKPOINTS, Directory, FileDiffers, Progress, no_
 from ledger.log.note import Verifier, split_note
 from ledger.log.signatures import CheckSignatures, check_here, checked_apart
 from ledger.log.tiles import TILE_WIDTH, Edge
-from ledger.log.walking import Place, Step, compare_edge, walk
+from ledger.log.walking import Place, Step, begins_with, compare_edge, walk
 
 KEYS_MARK = b'"kind":"log.'
+SUCCESSION_MARK = f'"kind":"{KIND_OF[LogSucceeded]}"'.encode()
 CLOSING_MARK = f'"kind":"{KIND_OF[StatusStated]}"'.encode()
 FILE_MARK = b'"sha256":"'
 LONG_BYTES, MOST_PROCESSES = 2_000_000, 4
@@ -139,6 +140,7 @@ def verify_log(
     with _signature_check(directory, processes) as check_signatures:
         for step in walk(directory, place, wanted.size, directory.notes(), follow_keys, check_signatures):
             _check_complete(step)
+            _check_last_known(step, directory, wanted.size)
             place = step.after
             progress(place.edge.size, wanted.size)
     compare_edge(directory, place.edge)
@@ -234,7 +236,7 @@ class _Carrying:
         steps = walk(self.directory, place, size, self.directory.notes(notes_start), follow_keys)
         for batch in _batches(steps if size > self.kept else iter(())):
             place = batch[-1].after
-            self._insert(batch)
+            self._insert(batch, size)
             progress(place.edge.size, size)
         if size > self.kept:
             compare_edge(self.directory, place.edge)
@@ -249,9 +251,10 @@ class _Carrying:
             raise DatabaseDiffers()
         return Place(edge, _keyring_here(self.connection))
 
-    def _insert(self, steps: Sequence[Step]) -> None:
+    def _insert(self, steps: Sequence[Step], size: int) -> None:
         for step in steps:
             _check_complete(step)
+            _check_last_known(step, self.directory, size)
         rows = [row for step in steps for row in zip(step.leaves, step.bodies, strict=True)]
         store.append_entries(self.connection, steps[0].start, rows)
         store.append_tiles(self.connection, [tile for step in steps for tile in step.tiles])
@@ -321,6 +324,18 @@ def _check_complete(step: Step) -> None:
     for index, body in enumerate(step.bodies, step.start):
         if CLOSING_MARK in body and index + 1 not in sizes and _is_closing(body):
             raise FileDiffers(file=CHECKPOINTS, problem=f"lacks the checkpoint of size {index + 1}")
+
+
+def _check_last_known(step: Step, directory: Directory, end: int) -> None:
+    """A succession from a checkpoint of entries that were all kept must name their root. Raises FileDiffers."""
+    if SUCCESSION_MARK not in b"".join(step.bodies):
+        return
+    for index, body in enumerate(step.bodies, step.start):
+        event = recorded_from(index, body).event if SUCCESSION_MARK in body else None
+        known = last_known(event) if isinstance(event, LogSucceeded) else None
+        if known is not None and not begins_with(directory, end, step.after.edge, known):
+            problem = "names another root of the last checkpoint known than the entries have"
+            raise FileDiffers(file=f"entry {index}", problem=problem)
 
 
 def _is_closing(body: bytes) -> bool:

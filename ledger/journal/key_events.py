@@ -136,6 +136,16 @@ def fold_keys(entries: Iterable[tuple[int, object]]) -> Keyring | None:
     return keyring
 
 
+def last_known(event: LogSucceeded) -> Checkpoint | None:
+    """The last checkpoint known of the former origin, where its entries were all kept: then they have its root.
+
+    None where some of them were lost. The event must have been followed: see `keyring_after`.
+    """
+    if event.last.size > event.kept:
+        return None
+    return Checkpoint(event.last.origin, event.last.size, _root(event.last.root))
+
+
 def read_keyring(connection: Connection) -> Keyring | None:
     """The keyring as the derived table has it; None before the log is opened."""
     return keyring_of(KEYS.fetch(connection))

@@ -16,10 +16,10 @@ from ledger.errors import LedgerError
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.keyring import Keyring
 from ledger.log.layout import CHECKPOINTS, ENTRIES, TILES, Directory, FileDiffers, StoredNote
-from ledger.log.merkle import HASH_BYTES, leaf_hash
+from ledger.log.merkle import HASH_BYTES, InvalidProof, leaf_hash, prove_consistency, verify_consistency
 from ledger.log.note import split_note
 from ledger.log.signatures import CheckSignatures, check_here
-from ledger.log.tiles import TILE_WIDTH, Edge, FullTile, Tile, path
+from ledger.log.tiles import TILE_WIDTH, Edge, FullTile, Tile, TileHashes, path
 
 FollowKeys = Callable[[Keyring | None, int, Sequence[bytes]], Keyring | None]
 """Gives the keyring after the entries from an index on. Raises LedgerError for a change of keys that cannot be."""
@@ -96,6 +96,23 @@ def compare_tile(directory: Directory, tile: Tile, hashes: bytes) -> None:
     """Compare a tile with the hashes computed from the entries. Raises FileDiffers."""
     if directory.read_tile(tile) != hashes:
         raise FileDiffers(file=f"{TILES}/{path(tile)}", problem="holds other hashes than the entries have")
+
+
+def begins_with(directory: Directory, end: int, edge: Edge, early: Checkpoint) -> bool:
+    """Whether the tree that was read up to `edge` begins with `early`, of no more entries. The export has `end`.
+
+    The hashes come from the export's tiles, and are held against the root that was computed: so it can be asked
+    also of entries that this walk did not read. Raises FileDiffers for a tile that cannot be read.
+    """
+    if early.size == 0:
+        return early.root == Edge.empty().root()
+    hashes = TileHashes(directory.read_tile, end)
+    try:
+        proof = prove_consistency(early.size, edge.size, hashes)
+        verify_consistency(early.size, early.root, edge.size, edge.root(), proof)
+    except InvalidProof:
+        return False
+    return True
 
 
 @dataclass(slots=True)
