@@ -57,6 +57,14 @@ def test_a_statement_about_other_keys_or_too_few_of_them_is_refused() -> None:
         parse_key_list(TEXT.rpartition("lotproof/succession/1")[0])
 
 
+@pytest.mark.parametrize("signing", [[C], []], ids=["vouched for", "the old key lost"])
+def test_a_succession_from_another_log_is_refused_whoever_signed_it(signing: list[Signer]) -> None:
+    other = Checkpoint("other.example/log", LAST.size, LAST.root)
+    texts = {**STATEMENTS, D.verifier.to_text(): succeed(other, 30, signing, D)}
+    with pytest.raises(MalformedKeyList, match="goes on from another log"):
+        parse_key_list(format_key_list(CHAIN, texts))
+
+
 def test_no_changed_byte_makes_another_key_trusted() -> None:
     raw = TEXT.encode()
     for place in range(len(raw)):

@@ -82,6 +82,9 @@ def _vouched(before: list[LogKey], key: LogKey, note: str) -> LogKey:
         signing = [one.verifier for one in before if one.signs(key.first_size - 1)]
         succession, is_vouched = open_succession(note, signing)
         is_right = succession.new == key.verifier and succession.kept == key.first_size - 1
+        if succession.last.origin != before[-1].verifier.name:
+            reason = f"the statement about {key.verifier.to_text()} goes on from another log"
+            raise MalformedKeyList(reason=reason)
     if not is_right:
         raise MalformedKeyList(reason=f"the statement about {key.verifier.to_text()} is about another key")
     return LogKey(key.verifier, key.first_size, key.last_size, is_vouched)
