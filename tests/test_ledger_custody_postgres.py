@@ -17,12 +17,13 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import make_url, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DatabaseError, ProgrammingError
 
 from ledger.cli.compare import compare_checkpoint
 from ledger.custody.backup import back_up
 from ledger.custody.backup_check import check_backup
-from ledger.custody.restore import GuardDiffers, NotInBackup, Restored, Sources, restore
+from ledger.custody.generations import generations
+from ledger.custody.restore import DatabaseTaken, GuardDiffers, NotInBackup, Restored, Sources, restore
 from ledger.custody.resume import EntriesDiffer, EntriesMissing, NotWhole, resume
 from ledger.custody.succession import succeed
 from ledger.database import writing
@@ -35,7 +36,7 @@ from ledger.journal.opening import create_ledger, open_ledger
 from ledger.journal.publish import LogBehindGuard
 from ledger.keys.keys import KeyMissing
 from ledger.log.compare import parse_kept
-from ledger.log.guard import GuardMissing
+from ledger.log.guard import GuardDamaged, GuardMissing
 from ledger.recall.claim import named_items
 from ledger.settings import Settings
 from ledger.trace.bill_of_materials import RegisterMaterial
@@ -311,7 +312,7 @@ def test_whoever_only_runs_the_program_resumes_and_succeeds(tmp_path: Path, role
     world.ledger.guard.path.unlink()
     resumed(world)
     assert_goes_on(world)
-    assert succeeded(world) is not None
+    assert succeeded(world, nothing_is_lost=True) is not None
     assert_goes_on(world)
     world.close()
 
@@ -528,23 +529,17 @@ def a_vault_alone(copies: Copies, url: str, folder: Path) -> None:
         connection.execute(b"DROP SCHEMA state CASCADE")
 
 
-NOT_EMPTY = pytest.mark.xfail(
-    strict=True,
-    reason="restore does not ask whether the log's schema is empty, nor the vault's where no --vault is given",
-)
-
-
 @pytest.mark.parametrize(
     ("fill", "has_vault"),
     [
         (another_log, True),
         (another_log, False),
         (the_same_log, True),
-        pytest.param(the_same_log, False, marks=NOT_EMPTY),
-        pytest.param(an_earlier_state_of_the_log, True, marks=NOT_EMPTY),
-        pytest.param(an_earlier_state_of_the_log, False, marks=NOT_EMPTY),
-        pytest.param(a_vault_alone, True, marks=NOT_EMPTY),
-        pytest.param(a_vault_alone, False, marks=NOT_EMPTY),
+        (the_same_log, False),
+        (an_earlier_state_of_the_log, True),
+        (an_earlier_state_of_the_log, False),
+        (a_vault_alone, True),
+        (a_vault_alone, False),
     ],
 )
 def test_nothing_is_restored_into_a_database_that_holds_something(
@@ -557,22 +552,55 @@ def test_nothing_is_restored_into_a_database_that_holds_something(
     copies.make()
     fill(copies, empty, tmp_path / "first")
     before = everything(empty)
-    with pytest.raises(LedgerError):
+    with pytest.raises(DatabaseTaken):
         copies.restored(tmp_path / "second", empty, vault=has_vault)
-    assert not (tmp_path / "second").exists()
+    assert not list(tmp_path.glob("second*"))
     assert everything(empty) == before
 
 
-def test_a_restore_that_was_given_the_wrong_folder_for_the_vault_is_typed_again(
-    copies: Copies, tmp_path: Path, empty: str
+def no_vault(sources: Sources, folder: Path) -> Sources:
+    (folder / "nothing").mkdir()
+    return replace(sources, vault=folder / "nothing")
+
+
+def no_keys(sources: Sources, folder: Path) -> Sources:
+    (folder / "nothing").mkdir()
+    return replace(sources, keys=folder / "nothing")
+
+
+def no_guard(sources: Sources, folder: Path) -> Sources:
+    (folder / "guard").write_bytes(b"what a broken disk gives")
+    return replace(sources, guard=folder / "guard")
+
+
+def another_log_s_guard(sources: Sources, folder: Path) -> Sources:
+    other = World.begin(folder / "other")
+    other.close()
+    return replace(sources, guard=other.ledger.settings.guard)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "refusal"),
+    [
+        (no_vault, NotInBackup),
+        (no_keys, NotInBackup),
+        (no_guard, GuardDamaged),
+        (another_log_s_guard, GuardDiffers),
+    ],
+)
+def test_a_restore_that_was_given_a_wrong_source_is_typed_again(
+    copies: Copies,
+    tmp_path: Path,
+    empty: str,
+    spoil: Callable[[Sources, Path], Sources],
+    refusal: type[LedgerError],
 ) -> None:
     copies.make()
-    (tmp_path / "nothing").mkdir()
-    wrong = replace(copies.sources(), vault=tmp_path / "nothing")
     settings = Settings(data=tmp_path / "again", database_url=empty)
-    with pytest.raises(NotInBackup):
-        restore(wrong, settings, state_tables=STATE_TABLES, emptied=ENDED)
-    assert not settings.data.exists()
+    with pytest.raises(refusal):
+        restore(spoil(copies.sources(), tmp_path), settings, state_tables=STATE_TABLES, emptied=ENDED)
+    assert not list(tmp_path.glob("again*"))
+    assert everything(empty) == {}
     assert copies.restored(settings.data, empty).missing == 0
     again = copies.opened(settings.data, empty)
     assert (again.bodies(), again.rows()) == (copies.world.bodies(), copies.world.rows())
@@ -595,21 +623,23 @@ def everything(url: str) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def test_a_restore_refused_late_leaves_no_folder_and_an_emptied_database_takes_it(
+def test_a_restore_that_failed_late_leaves_no_folder_and_an_emptied_database_takes_it(
     copies: Copies, tmp_path: Path, empty: str
 ) -> None:
     copies.make()
-    other = World.begin(tmp_path / "other")
-    other.close()
+    [copy] = generations(copies.at / "vault")
+    whole = (copy / "vault.db").read_bytes()
+    (copy / "vault.db").write_bytes(b"no database " * 1_000)  # the log is in its tables when this is met
     target = tmp_path / "again"
-    with pytest.raises(GuardDiffers):
-        copies.restored(target, empty, guard=other.ledger.settings.guard)
+    with pytest.raises(DatabaseError, match="not a database"):
+        copies.restored(target, empty)
+    (copy / "vault.db").write_bytes(whole)
     assert not target.exists()
-    with pytest.raises(LedgerError):  # the tables of the first try
+    with pytest.raises(DatabaseTaken, match="DROP SCHEMA IF EXISTS ledger, state, vault CASCADE"):
         copies.restored(target, empty)
     assert not target.exists()
     with psycopg.connect(make_url(empty).set(drivername="postgresql").render_as_string()) as connection:
-        connection.execute(b"DROP SCHEMA ledger, state, vault CASCADE")
+        connection.execute(b"DROP SCHEMA IF EXISTS ledger, state, vault CASCADE")
     copies.restored(target, empty, guard=copies.world.ledger.guard.path)
     again = copies.opened(target, empty)
     assert again.bodies() == copies.world.bodies()

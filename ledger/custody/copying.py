@@ -1,11 +1,13 @@
 """Whole tables from one database into another of the same history: a vault into a backup, and back."""
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
-from sqlalchemy import Connection, Engine, Table, insert, inspect, select
+from sqlalchemy import Connection, Engine, MetaData, Table, insert, inspect, select
 
-from ledger.database import reading, writing
+from ledger.database import connect, reading, writing
 from ledger.errors import Refused
+from ledger.location import Location
 
 ROWS_AT_ONCE = 2_000
 OF_THE_DATABASE = {"alembic_version", "write_lock"}  # each database has its own
@@ -28,6 +30,26 @@ def copy_tables(
     with reading(source) as there, writing(target) as here:
         _demand_all(there, tables)
         return sum(_copy(there, here, table) for table in tables if table not in emptied)
+
+
+def table_with_rows(location: Location) -> str | None:
+    """The first table there that holds rows, by name; None where nothing is lost if others are put there.
+
+    Makes nothing: a file that is not there is empty. Raises DatabaseUnreachable.
+    """
+    if location is None or (isinstance(location, Path) and not location.exists()):
+        return None
+    engine = connect(location)
+    try:
+        with reading(engine) as connection:
+            names = sorted(set(inspect(connection).get_table_names()) - OF_THE_DATABASE)
+            return next((name for name in names if _has_rows(connection, name)), None)
+    finally:
+        engine.dispose()
+
+
+def _has_rows(connection: Connection, name: str) -> bool:
+    return connection.execute(select(1).select_from(Table(name, MetaData())).limit(1)).first() is not None
 
 
 def _demand_all(connection: Connection, tables: Sequence[Table]) -> None:

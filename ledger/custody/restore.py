@@ -5,8 +5,11 @@
 
 All of that happens in a folder beside, `NAME.restoring`; a crash leaves that and nothing else, and the next restore
 begins anew. On PostgreSQL the tables are in place from the start, and the folder without which nobody opens them is
-not. The guard is never made up: the one that survived is put in its place and says what is lost; without one
-readers are answered, marked old, until somebody answers for going on (`lotproof log resume`).
+not: a crash leaves rows there, and the next restore asks for them to be removed, because nothing tells them from those
+of somebody who lives there. So what can be looked at is looked at before: every source, and every schema.
+
+The guard is never made up: the one that survived is put in its place and says what is lost; without one readers are
+answered, marked old, until somebody answers for going on (`lotproof log resume`).
 """
 
 import shutil
@@ -20,7 +23,7 @@ from sqlalchemy import Engine, Table
 
 from ledger.audit.derived import audit_derived
 from ledger.custody.backup import FILES, LOG, SETTINGS, STATE_DB, VAULT_DB, copy_private, newest_of
-from ledger.custody.copying import copy_tables
+from ledger.custody.copying import copy_tables, table_with_rows
 from ledger.custody.generations import sync_tree
 from ledger.database import connect, migrate, reading
 from ledger.durable import PRIVATE_FOLDER, sync_folder, write_new
@@ -29,11 +32,11 @@ from ledger.files import CHUNK_BYTES, Files
 from ledger.installing import make_databases
 from ledger.journal.carrying import Carried, carry_in
 from ledger.keys.keys import LOG_KEY, Keys
-from ledger.location import Location
+from ledger.location import Location, Postgres
 from ledger.log import store
-from ledger.log.checkpoint import Checkpoint
+from ledger.log.checkpoint import Checkpoint, checkpoint_of
 from ledger.log.guard import Guard
-from ledger.log.layout import Progress, no_progress
+from ledger.log.layout import Directory, Progress, no_progress
 from ledger.log.note import UntrustedNote, Verifier
 from ledger.recall.erasing import erase_recorded, vault_problems
 from ledger.settings import Settings
@@ -47,6 +50,16 @@ class PlaceTaken(Refused):
     message = (
         "{folder} is not empty. Move it aside first (its guard, keys and vault may be of use: --guard, --keys, "
         "--vault), or restore elsewhere: --into FOLDER."
+    )
+
+
+class DatabaseTaken(Refused):
+    """Rows of somebody else, or of a restore that broke off, are where the backup should go."""
+
+    message = (
+        "{place} is not empty: {schema}.{table} holds rows. Nothing was restored or changed. Choose an empty database. "
+        "Only if those rows are of a restore that broke off, or are to go for good, remove them as their owner: "
+        "DROP SCHEMA IF EXISTS ledger, state, vault CASCADE;"
     )
 
 
@@ -118,12 +131,12 @@ def restore(
 ) -> Restored:
     """Restore into `settings.data`, which must be empty or not there; tables of the state in `emptied` begin empty.
 
-    Raises PlaceTaken, NotInBackup, KeysOfAnotherTime, GuardDiffers, BackupNotWhole, NotEmpty, and what reading
-    keys, log and vault raises.
+    Raises PlaceTaken, DatabaseTaken, NotInBackup, KeysOfAnotherTime, GuardDiffers, BackupNotWhole, and what reading
+    keys, guard, log and vault raises.
     """
     target = settings.data
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise PlaceTaken(folder=target)
+    _demand_sources(sources)
+    _demand_empty(settings)
     staging = _fresh(target.with_name(f"{target.name}.restoring"))
     staged = _settings(sources, settings, staging)
     keys = _copy_keys(sources, staged)
@@ -139,6 +152,61 @@ def restore(
     staging.rename(target)
     sync_folder(target.parent)
     return Restored(checkpoint, files, rows, erased, missing, lost, has_guard=sources.guard is not None)
+
+
+# --- before anything is written
+
+
+def _demand_empty(settings: Settings) -> None:
+    """Raise PlaceTaken or DatabaseTaken unless nobody lives in the folder, nor in any of the three schemas."""
+    target, owner = settings.data, settings.as_owner()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise PlaceTaken(folder=target)
+    for location in (owner.ledger_db, owner.state_db, owner.vault_db):
+        if isinstance(location, Postgres) and (table := table_with_rows(location)) is not None:
+            raise DatabaseTaken(place=location, schema=location.schema, table=table)
+
+
+def _demand_sources(sources: Sources) -> None:
+    """Raise NotInBackup, GuardDamaged or GuardDiffers for a source that is not what it was said to be."""
+    if not (sources.folder / LOG).is_dir():
+        advice = "Give the folder that lotproof backup wrote."
+        raise NotInBackup(folder=sources.folder, what=LOG, advice=advice)
+    _keys_in(sources)
+    if sources.vault is not None:
+        _vault_in(sources.vault)
+    if sources.guard is not None:
+        _compare_guard(sources.guard, Directory(sources.folder / LOG))
+
+
+def _keys_in(sources: Sources) -> Path:
+    found = newest_of(sources.keys, LOG_KEY)
+    if found is None:
+        advice = "Without the log's key it can be read as a mirror: lotproof log import."
+        raise NotInBackup(folder=sources.keys, what=LOG_KEY, advice=advice)
+    return found
+
+
+def _vault_in(folder: Path) -> Path:
+    found = newest_of(folder, VAULT_DB)
+    if found is None:
+        advice = "Leave --vault out to begin with an empty one: contacts and payouts are lost then."
+        raise NotInBackup(folder=folder, what=VAULT_DB, advice=advice)
+    return found
+
+
+def _compare_guard(guard: Path, log: Directory) -> None:
+    """Raise GuardDiffers where the backup reaches as far as the guard and has not its checkpoint.
+
+    Nothing of the backup is verified yet: `_place_guard` looks again at what was.
+    """
+    guarded = Guard(guard).read()
+    is_covered = 0 < guarded.size <= checkpoint_of(log.note()).size
+    if is_covered and all(stored.note != guarded.note for stored in log.notes()):
+        raise GuardDiffers(path=guard, published=guarded.size)
+
+
+# --- its parts, one after the other
 
 
 def _fresh(staging: Path) -> Path:
@@ -169,12 +237,8 @@ def _settings(sources: Sources, settings: Settings, staging: Path) -> Settings:
 
 
 def _copy_keys(sources: Sources, staged: Settings) -> Keys:
-    found = newest_of(sources.keys, LOG_KEY)
-    if found is None:
-        advice = "Without the log's key it can be read as a mirror: lotproof log import."
-        raise NotInBackup(folder=sources.keys, what=LOG_KEY, advice=advice)
     staged.keys.mkdir(mode=PRIVATE_FOLDER)
-    copy_private(found, staged.keys)
+    copy_private(_keys_in(sources), staged.keys)
     return Keys.open(staged.keys, master_key_file=staged.master_key_file)
 
 
@@ -190,11 +254,6 @@ def _copy_files(source: Path, target: Files) -> int:
 
 def _carry(sources: Sources, staged: Settings, keys: Keys, progress: Progress) -> tuple[Checkpoint, Verifier]:
     """The log into its tables, and what is derived from it, all verified; gives the key that it was trusted by."""
-    folder = sources.folder / LOG
-    if not folder.is_dir():
-        raise NotInBackup(
-            folder=folder.parent, what=LOG, advice="Give the folder that lotproof backup wrote."
-        )
     make_databases(staged)
     engine = connect(staged.ledger_db)
     try:
@@ -229,11 +288,7 @@ def _copy_vault(
     """Vault and state into their places; gives how many rows the vault has."""
     if sources.vault is None:
         return None
-    found = newest_of(sources.vault, VAULT_DB)
-    if found is None:
-        advice = "Leave --vault out to begin with an empty one: contacts and payouts are lost then."
-        raise NotInBackup(folder=sources.vault, what=VAULT_DB, advice=advice)
-    beside = staged.data
+    found, beside = _vault_in(sources.vault), staged.data
     copy_vault = partial(copy_tables, tables=VAULT.sorted_tables)
     rows = _copy_database(found / VAULT_DB, "vault", staged.vault_db, copy_vault, beside=beside)
     if (found / STATE_DB).is_file():
