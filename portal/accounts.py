@@ -42,6 +42,7 @@ MAX_NAME_CHARACTERS = 80
 TOKEN_BYTES = 32
 IDLE = timedelta(hours=12)  # a working day at the packing table
 LIFETIME = timedelta(days=7)
+NO_PASSWORD = ""  # in the place of a hash: no password matches it
 SEEN_EVERY = timedelta(minutes=1)  # a page view writes at most this often
 
 accounts_table = Table(
@@ -129,9 +130,12 @@ class NewSession:
 # --- accounts
 
 
-def add_account(engine: Engine, name: str, password: str, *, now: datetime) -> Account:
-    """A new account. Raises InvalidAccountName, NameTaken, PasswordTooShort or PasswordTooLong."""
-    name, hashed = _name(name), hash_password(password)
+def add_account(engine: Engine, name: str, password: str | None, *, now: datetime) -> Account:
+    """A new account; without a password, which somebody chooses later, nobody can sign in with it.
+
+    Raises InvalidAccountName, NameTaken, PasswordTooShort or PasswordTooLong.
+    """
+    name, hashed = _name(name), hash_password(password) if password is not None else NO_PASSWORD
     account = Account(id=new_id(os.urandom), name=name, created_at=now, disabled_at=None)
     with writing(engine) as connection:
         if _row(connection, accounts_table.c.name_key == _name_key(name)) is not None:
@@ -145,6 +149,13 @@ def accounts(engine: Engine) -> list[Account]:
     """All accounts, disabled ones included, by name."""
     with reading(engine) as connection:
         return [_account(row) for row in connection.execute(select(accounts_table).order_by("name_key"))]
+
+
+def account_of(engine: Engine, account_id: str) -> Account | None:
+    """The account with this id, or None."""
+    with reading(engine) as connection:
+        row = _row(connection, accounts_table.c.id == account_id)
+    return None if row is None else _account(row)
 
 
 def account_named(engine: Engine, name: str) -> Account:
@@ -175,7 +186,7 @@ def authenticate(engine: Engine, name: str, password: str, *, address: str, now:
     begin_attempt(engine, key, address, now=now)
     with reading(engine) as connection:
         row = _row(connection, accounts_table.c.name_key == key)
-    is_right = verify_password(None if row is None else row.password_hash, password)
+    is_right = verify_password(None if row is None else row.password_hash or None, password)
     if row is None or not is_right or row.disabled_at is not None:
         raise SignInRefused()
     forget_attempts(engine, key, address)

@@ -107,8 +107,9 @@ def add(name: str, held: tuple[str, ...], accept_clock: bool) -> None:
 def give_roles(name: str, held: tuple[str, ...], accept_clock: bool) -> None:
     """Have an account act in these roles and no others."""
     with _house(accept_clock=accept_clock) as (ledger, state):
-        is_new = set_roles(ledger, state, name, held)
-    click.echo(f"{name.strip()} {'now acts' if is_new else 'acts already'} as: {', '.join(held)}.")
+        found = account_named(state, name)
+        is_new = set_roles(ledger, found.id, held)
+    click.echo(f"{found.name} {'now acts' if is_new else 'acts already'} as: {', '.join(held)}.")
 
 
 @account.command("list")
@@ -155,7 +156,8 @@ def password(name: str) -> None:
 def disable(name: str, reason: str, accept_clock: bool) -> None:
     """Let an account sign in and act no more; its sessions end. There is no way back."""
     with _house(accept_clock=accept_clock) as (ledger, state):
-        found = end(ledger, state, name, reason, now=datetime.now(UTC))
+        found = account_named(state, name)
+        end(ledger, state, found.id, reason, now=datetime.now(UTC))
     click.echo(f"{found.name} can sign in no more.")
 
 

@@ -7,6 +7,7 @@ then the sessions end.
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from sqlalchemy import Engine
@@ -16,7 +17,8 @@ from ledger.journal.opening import Ledger
 from ledger.people import account as people
 from ledger.people.account import AdmitAccount, EndAccount, GiveRoles
 from ledger.people.roles import check_roles, roles
-from portal.accounts import Account, account_named, add_account, disable_account
+from portal.accounts import Account, UnknownAccount, add_account, disable_account
+from portal.invitations import invite
 from portal.passwords import new_password
 
 OPERATOR = By("system:operator")  # whoever has the machine in their hands
@@ -46,30 +48,43 @@ def let_in(
     return account, secret
 
 
-def set_roles(ledger: Ledger, state: Engine, name: str, held: Sequence[str], *, by: By = OPERATOR) -> bool:
-    """Have the account act in these roles and no others; False where it does already.
+def let_in_by_link(
+    ledger: Ledger, state: Engine, name: str, held: Sequence[str], *, now: datetime, by: By
+) -> tuple[Account, str]:
+    """The same without a password: gives the token of the link by which they choose one."""
+    held = check_roles(held)
+    account = add_account(state, name, None, now=now)
+    # A crash here: as in `let_in`, and without a link. A new one is made on their page once they are let in.
+    ledger.journal.write(people.admit_account, AdmitAccount(account=account.id, roles=held), by)
+    return account, invite(state, account.id, now=now)
 
-    One that a crash kept from being let in is let in. Raises UnknownAccount, UnknownRole, AccountEnded, LastManager.
+
+def set_roles(ledger: Ledger, account: str, held: Sequence[str], *, by: By = OPERATOR) -> bool:
+    """Have the account of this id act in these roles and no others; False where it does already.
+
+    One that a crash kept from being let in is let in. Raises UnknownRole, AccountEnded, LastManager.
     """
-    found, held = account_named(state, name), check_roles(held)
+    held = check_roles(held)
     try:
-        receipt = ledger.journal.write(people.admit_account, AdmitAccount(account=found.id, roles=held), by)
+        receipt = ledger.journal.write(people.admit_account, AdmitAccount(account=account, roles=held), by)
         return bool(receipt.entries)
     except NothingRecorded:
         pass  # it is in
     try:
-        ledger.journal.write(people.give_roles, GiveRoles(account=found.id, roles=held), by)
+        ledger.journal.write(people.give_roles, GiveRoles(account=account, roles=held), by)
     except NothingRecorded:
         return False
     return True
 
 
 def end(
-    ledger: Ledger, state: Engine, name: str, reason: str, *, now: datetime, by: By = OPERATOR
-) -> Account:
-    """Let the account do nothing any more. Raises UnknownAccount, UnknownStaff, AccountEnded, LastManager."""
-    found = account_named(state, name)
-    ledger.journal.write(people.end_account, EndAccount(account=found.id, reason=reason), by)
+    ledger: Ledger, state: Engine, account: str, reason: str, *, now: datetime, by: By = OPERATOR
+) -> None:
+    """Let the account of this id do nothing any more. Raises UnknownStaff, AccountEnded, LastManager.
+
+    Where `state.db` was lost and its name with it, the log alone is told.
+    """
+    ledger.journal.write(people.end_account, EndAccount(account=account, reason=reason), by)
     # A crash here: their sessions are open still, and every page says no.
-    disable_account(state, found.id, now=now)
-    return found
+    with suppress(UnknownAccount):
+        disable_account(state, account, now=now)

@@ -134,7 +134,7 @@ def test_links_and_buttons_are_there_for_whom_they_lead_on(desk: Desk) -> None:
 
 def test_an_account_that_the_log_does_not_know_does_and_sees_nothing(desk: Desk) -> None:
     """As a crash leaves it that comes between the account and the entry about it."""
-    add_account(desk.state, "Nobody", PASSWORD, now=desk.world.clock.now())
+    made = add_account(desk.state, "Nobody", PASSWORD, now=desk.world.clock.now())
     nobody = desk.browser()
     assert nobody.post("/console/sign-in", {"name": "Nobody", "password": PASSWORD}).status_code == 303
     assert nobody.get("/console/").status_code == 200
@@ -142,15 +142,15 @@ def test_an_account_that_the_log_does_not_know_does_and_sees_nothing(desk: Desk)
         rule = rule_of(desk.app.view_functions[str(route.endpoint)])
         if rule is not None and (rule.area or rule.command or rule.argument):
             assert {answered(nobody, method, one) for one in addresses(route)} == {403}
-    assert set_roles(desk.world.ledger, desk.state, "Nobody", ("auditor",))
+    assert set_roles(desk.world.ledger, made.id, ("auditor",))
     assert nobody.get("/console/batches").status_code == 200
 
 
 def test_other_roles_hold_from_the_next_click_on(desk: Desk) -> None:
-    desk.account("Wim", "warehouse")
+    account = desk.account("Wim", "warehouse")
     wim = desk.signed_in("Wim")
     assert wim.get("/console/recalls").status_code == 403
-    assert set_roles(desk.world.ledger, desk.state, "Wim", ("auditor",))
-    assert not set_roles(desk.world.ledger, desk.state, "Wim", ("auditor",))
+    assert set_roles(desk.world.ledger, account.id, ("auditor",))
+    assert not set_roles(desk.world.ledger, account.id, ("auditor",))
     assert wim.get("/console/recalls").status_code == 200
     assert wim.get("/console/record/shipment.send").status_code == 403

@@ -8,7 +8,7 @@ from flask import Response, request
 from markupsafe import Markup
 
 from portal.console.desk import may, words
-from portal.console.record import TITLES
+from portal.console.record import order_of
 from portal.console.shell import address, page
 
 Cell = Markup | str
@@ -48,9 +48,7 @@ def list_page(
 ) -> Response:
     """A page with one list; `commands` are what can be recorded here, the first as the main action."""
     spoken = words()
-    actions = [
-        (spoken.text(TITLES[name]), address("record_form", name=name)) for name in commands if may(name)
-    ]
+    actions = [order_of(name) for name in commands if may(name)]
     return page(
         "list.html",
         here=here,

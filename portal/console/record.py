@@ -124,6 +124,18 @@ NO_WAY_BACK: dict[str, str] = {}
 CARRIED_OUT: dict[str, Callable[[Ledger, Any, By], Receipt]] = {"person.erase": carry_out_erasure}
 
 
+# Commands that have a page of their own instead of a form made from their questions: its words, its endpoint.
+OWN_PAGES = {"account.admit": (mark("Let somebody in"), "new_person")}
+
+
+def order_of(name: str) -> tuple[str, str]:
+    """The words of the button to a command, and where it is filled in."""
+    if name in OWN_PAGES:
+        title, endpoint = OWN_PAGES[name]
+        return words().text(title), address(endpoint)
+    return words().text(TITLES[name]), address("record_form", name=name)
+
+
 def title_of(command: Command[Any]) -> str:
     """What the form of a command is headed with."""
     return words().text(TITLES.get(command.name, command.summary))

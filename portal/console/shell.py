@@ -34,7 +34,13 @@ from portal.security import STAFF_PATH, local_path, refuse_forged, signed_in
 from translations import Words, catalogues, mark
 
 STATIC = Path(__file__).parent.parent / "static"
-OPEN_TO_ALL = {"console.sign_in", "console.sign_in_form", "console.change_language"}
+OPEN_TO_ALL = {
+    "console.sign_in",
+    "console.sign_in_form",
+    "console.change_language",
+    "console.welcome",
+    "console.choose_password",
+}
 console = Blueprint("console", __name__, url_prefix=STAFF_PATH)
 console.teardown_request(close_snapshot)
 console.add_app_template_global(may, "may")
@@ -65,7 +71,7 @@ PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
     ),
     (mark("Moved"), (Place("shipments", mark("Shipments")), Place("labels", mark("Labels")))),
     (mark("Put right"), (Place("recalls", mark("Recalls")), Place("claims", mark("Claims")))),
-    (mark("Kept"), (Place("log", mark("Log")),)),
+    (mark("Kept"), (Place("log", mark("Log")), Place("people", mark("People")))),
 )
 
 
