@@ -6,13 +6,15 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from ledger.cli.compare import compare_checkpoint
+from ledger.cli.guard import succeed as succeed_command
 from ledger.custody.resume import EntriesDiffer, EntriesMissing, resume
-from ledger.custody.succession import succeed
+from ledger.custody.succession import GuardAloneLost, NothingLost, succeed
 from ledger.errors import LedgerError
 from ledger.journal.journal import By
 from ledger.journal.key_changes import retire_key, rotate_key
@@ -53,13 +55,14 @@ def lost(world: World) -> Iterator[tuple[World, str, str]]:
     world.close()
 
 
-def succeeded(world: World, *, last_known: str | None = None) -> LogSucceeded:
+def succeeded(world: World, *, last_known: str | None = None, nothing_is_lost: bool = False) -> LogSucceeded:
     receipt = succeed(
         world.ledger.settings,
         origin=NEW,
         reason="The machine and its last backup burned.",
         clock=world.clock,
         last_known=last_known,
+        nothing_is_lost=nothing_is_lost,
     )
     assert receipt is not None
     return receipt.first(LogSucceeded).event
@@ -108,7 +111,7 @@ def test_a_loss_that_the_log_does_not_own_up_to_is_not_said_to_be_on_record(
     """The guard went with the entries, and whoever went on named no later checkpoint."""
     world, _early, late = lost
     world.ledger.guard.path.unlink()
-    event = succeeded(world)
+    event = succeeded(world, nothing_is_lost=True)
     assert event.last.size == event.kept
     found = compared(world, late)
     assert (found.exit_code, json.loads(found.stdout)["result"]) == (1, "unaccounted")
@@ -204,6 +207,66 @@ def test_a_name_that_cannot_be_one_is_refused_before_anything_is_done(lost: tupl
     world, _early, _late = lost
     with pytest.raises(InvalidOrigin):
         succeed(world.ledger.settings, origin="no name+", reason="x", clock=world.clock)
+
+
+def everything_there(world: World) -> None:
+    """Nothing happens to it."""
+
+
+def the_guard_gone(world: World) -> None:
+    world.ledger.guard.path.unlink()
+
+
+def the_guard_damaged(world: World) -> None:
+    world.ledger.guard.path.write_text("not a guard")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(one.relative_to(folder)): one.read_bytes()
+        for one in folder.rglob("*")
+        if one.is_file() and one.name in ("guard", "settings.json", "log.pem", "log.next.pem")
+    }
+
+
+@pytest.mark.parametrize(
+    ("what", "refusal", "way_on"),
+    [
+        (everything_there, NothingLost, "--nothing-is-lost"),
+        (the_guard_gone, GuardAloneLost, "lotproof log resume"),
+        (the_guard_damaged, GuardAloneLost, "lotproof log resume"),
+    ],
+)
+@pytest.mark.parametrize("keys_are_lost", [False, True])
+def test_a_log_that_has_lost_nothing_is_renamed_only_by_whoever_says_so(
+    world: World, what: Callable[[World], None], refusal: type[LedgerError], way_on: str, keys_are_lost: bool
+) -> None:
+    world.ledger.settings.init()
+    world.do(FILM)
+    size, known, data = world.size(), world.standing().note, world.ledger.settings.data
+    world.close()
+    what(world)
+    before = contents(data)
+    how: dict[str, Any] = {"origin": NEW, "reason": "x", "clock": world.clock, "keys_are_lost": keys_are_lost}
+    for last_known in (None, known):  # no loss shows in a checkpoint whose entries are all here
+        with pytest.raises(refusal, match=way_on):
+            succeed(world.ledger.settings, last_known=last_known, **how)
+    assert contents(data) == before
+    assert audited(data).size == size
+    event = succeeded(world, nothing_is_lost=True)
+    assert (event.kept, event.last.size) == (size, size)
+    assert audited(data, derived=True).findings == ()
+
+
+def test_the_command_has_the_words_for_a_change_of_the_name_alone(world: World) -> None:
+    world.ledger.settings.init()
+    world.close()
+    environ = {"LOTPROOF_DATA": str(world.ledger.settings.data)}
+    words = ["--origin", NEW, "--reason", "The name was sold.", "--accept-clock"]
+    refused = CliRunner().invoke(succeed_command, words, env=environ)
+    assert isinstance(refused.exception, NothingLost)
+    renamed = CliRunner().invoke(succeed_command, [*words, "--nothing-is-lost"], env=environ)
+    assert f"goes on as {NEW}" in renamed.output
 
 
 def in_the_way_of_the_guard(folder: Path) -> Path:
@@ -313,7 +376,8 @@ def test_a_second_loss_asks_for_a_second_name(lost: tuple[World, str, str], guar
         (settings.data / "guard").unlink()
     with pytest.raises(KeyChangeRefused, match="this origin before"):
         succeed(settings, origin=NEW, reason="Let us go on.", clock=world.clock)
-    receipt = succeed(settings, origin=f"{NEW}-3", reason="Gone again.", clock=world.clock)
+    how: dict[str, Any] = {"clock": world.clock, "nothing_is_lost": guard_is_lost}
+    receipt = succeed(settings, origin=f"{NEW}-3", reason="Gone again.", **how)
     assert receipt is not None
     event = receipt.first(LogSucceeded).event
     assert event.last.size - event.kept == (0 if guard_is_lost else 2)

@@ -102,7 +102,9 @@ class Company:
         world = self.world
         world.ledger.close()
         settings = Settings.from_env({"LOTPROOF_DATA": str(self.data)})
-        succeed(settings, origin=origin, reason=WHY, clock=world.clock, keys_are_lost=keys_are_lost)
+        # Whether there is a loss or none.
+        how: dict[str, Any] = {"keys_are_lost": keys_are_lost, "nothing_is_lost": True}
+        succeed(settings, origin=origin, reason=WHY, clock=world.clock, **how)
         renamed = Settings.from_env({"LOTPROOF_DATA": str(self.data)})
         world.ledger = open_ledger(renamed, clock=world.clock)
         self.signers.append(world.ledger.keys.signer)

@@ -59,10 +59,21 @@ def resume(reason: str, checkpoint: str | None, accept_clock: bool, as_json: boo
 @click.option(
     "--lost-keys", is_flag=True, help="Make the keys that are missing anew; the master key must be there."
 )
+@click.option(
+    "--nothing-is-lost",
+    is_flag=True,
+    help="Go on under the new name although nothing shows a loss: the name itself is to change.",
+)
 @click.option("--accept-clock", is_flag=True, help="Go on although a year has passed since the last entry.")
 @json_option
 def succeed(
-    origin: str, reason: str, last_known: str | None, lost_keys: bool, accept_clock: bool, as_json: bool
+    origin: str,
+    reason: str,
+    last_known: str | None,
+    lost_keys: bool,
+    nothing_is_lost: bool,
+    accept_clock: bool,
+    as_json: bool,
 ) -> None:
     """Go on under a new name and a new key, because published entries, or the log's key, are gone for good.
 
@@ -79,6 +90,7 @@ def succeed(
         last_known=kept.note if kept else None,
         accept_long_silence=accept_clock,
         keys_are_lost=lost_keys,
+        nothing_is_lost=nothing_is_lost,
     )
     if as_json:
         click.echo(to_json({"entries": [recorded_json(one) for one in receipt.entries] if receipt else []}))

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from ledger.custody.resume import OPERATOR, EntriesDiffer, demand_whole
 from ledger.database import connect, reading
 from ledger.durable import make_private_folder
+from ledger.errors import Refused
 from ledger.journal.clock import Clock
 from ledger.journal.journal import By, Receipt
 from ledger.journal.key_changes import NAME_TAKEN, is_succeeded, succeed_log
@@ -34,6 +35,27 @@ from ledger.log.note import Signer, UntrustedNote, open_note, split_note
 from ledger.settings import Settings
 
 
+class NothingLost(Refused):
+    """The guard and the database agree, the log's keys are here, and no checkpoint was shown that is not."""
+
+    message = (
+        "Nothing shows that anything is lost: the guard and the database agree at {size} entries, and the log's key "
+        "is here. A new name is for ever, and everybody needs the new key. If somebody kept a checkpoint of more "
+        "entries: --last-known FILE. If the name itself is to change: --nothing-is-lost."
+    )
+
+
+class GuardAloneLost(Refused):
+    """Only the guard is missing, damaged or another log's: a log goes on from that under its own name."""
+
+    message = (
+        "Only the guard does not stand for this log: nothing shows that entries or keys are lost. To go on under the "
+        "same name: lotproof log resume. If somebody kept a checkpoint of more than the {size} entries that are here: "
+        "--last-known FILE. A new name is for ever; if it is to change although nobody can show a loss: "
+        "--nothing-is-lost."
+    )
+
+
 def succeed(
     settings: Settings,
     *,
@@ -43,27 +65,33 @@ def succeed(
     clock: Clock | None = None,
     accept_long_silence: bool = False,
     keys_are_lost: bool = False,
+    nothing_is_lost: bool = False,
 ) -> Receipt | None:
     """Go on as `origin` with the entries that are left; None where that was recorded already, and is now finished.
 
     With `keys_are_lost` the log's key, and what else is missing beside the master key, is made anew first: then the
-    statement bears the new signature alone.
+    statement bears the new signature alone. A log of which nothing shows a loss is renamed only with
+    `nothing_is_lost`.
 
     `last_known` is a signed checkpoint of the old origin that somebody kept; the guard's own counts too where it is
     this log's, and the larger one is recorded. Raises NotWhole, InvalidOrigin, KeyChangeRefused, EntriesDiffer where
-    one of the two contradicts the entries that are left, and what opening the note raises; then nothing has changed.
+    one of the two contradicts the entries that are left, NothingLost, GuardAloneLost, and what opening the note
+    raises; then nothing has changed.
     """
     settings.check_origin(origin)
     if keys_are_lost:
         _demand_free(settings, origin)
-        make_lost_keys(settings, origin)
+        nothing_is_lost = bool(make_lost_keys(settings, origin)) or nothing_is_lost
     how: dict[str, Any] = {"clock": clock, "accept_long_silence": accept_long_silence}
     with closing(open_ledger(settings, **how)) as ledger:
         demand_whole(ledger)
         with reading(ledger.engine) as connection:
             guard = _guard_for(connection, settings)
             _demand_unfinished(connection, settings, guard, origin)
-            known = _largest(connection, settings, last_known, own=ledger.keys.signers(), origin=origin)
+            own = ledger.keys.signers()
+            known = _largest(connection, settings, last_known, own=own, origin=origin)
+            if not nothing_is_lost:
+                _demand_loss(connection, guard, known, own=own, origin=origin)
     with closing(open_ledger(settings, guard=guard, **how)) as ledger:
         receipt = succeed_log(ledger, origin=origin, reason=reason, by=By(OPERATOR), last_known_note=known)
         if receipt is None:
@@ -135,6 +163,23 @@ def _demand_unfinished(connection: Connection, settings: Settings, guard: Guard,
     own_size = keyring.newest.first_size + 1  # what it recorded, and the state that the seal adds
     if _guards_own(settings, keyring) is not None or newest.size > own_size:
         raise KeyChangeRefused(reason=f"{NAME_TAKEN}, or where only the guard is lost: lotproof log resume")
+
+
+def _demand_loss(
+    connection: Connection, guard: Guard, known: str | None, *, own: Sequence[Signer], origin: str
+) -> None:
+    """Raise NothingLost or GuardAloneLost unless a key is not here, or `known` is of more entries than are.
+
+    Where the succession to `origin` is on record, it is only finished.
+    """
+    keyring, newest = read_keyring(connection), store.newest_checkpoint(connection)
+    assert keyring is not None
+    assert newest is not None
+    has_keys = {one.verifier for one in own}.issuperset(keyring.current)
+    if is_succeeded(keyring, origin) or not has_keys:
+        return
+    if known is None or _size_of(known) <= newest.size:
+        raise (GuardAloneLost if isinstance(guard, FreshGuard) else NothingLost)(size=newest.size)
 
 
 def _largest(
