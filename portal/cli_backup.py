@@ -12,18 +12,19 @@ import click
 from ledger import work
 from ledger.cli.support import FINDING, json_option, to_json
 from ledger.custody.backup import FILES, KEEP_DAYS, LOG, BackedUp, back_up
-from ledger.custody.backup_check import check_backup
+from ledger.custody.backup_check import CopiedKeys, check_backup
 from ledger.custody.restore import Restored, Sources, restore
 from ledger.journal.opening import Ledger, open_ledger
-from ledger.keys.keys import Keys
+from ledger.keys.keys import MASTER_KEY, Keys
 from ledger.log.note import Verifier
 from ledger.settings import Settings
 from ledger.state import STATE
-from portal import accounts, attempts, tokens
+from portal import accounts, attempts, invitations, tokens
 
 STATE_TABLES = STATE.sorted_tables  # of all modules that keep state: they are imported above
-ENDED = (accounts.sessions,)  # whoever signed out since must not be signed in again by a copy
-assert all((accounts, attempts, tokens, work))
+# Whoever signed out since must not be signed in again by a copy, nor a link that was used work again.
+ENDED = (accounts.sessions, invitations.invitations)
+assert all((accounts, attempts, invitations, tokens, work))
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 THERE = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -76,7 +77,7 @@ def backup(
     after --keep-days, so that what was erased here ends there too.
     """
     if check:
-        _check(folder, vault, vkey, as_json=as_json)
+        _check(folder, vault, keys, vkey, as_json=as_json)
         return
     ledger = open_ledger(Settings.from_env(), accept_long_silence=True)
     try:
@@ -124,11 +125,13 @@ def _made_text(made: BackedUp, ledger: Ledger, folder: Path, keys: Path | None) 
     return "\n".join(lines)
 
 
-def _check(folder: Path, vault: Path | None, vkey: str | None, *, as_json: bool) -> None:
+def _check(folder: Path, vault: Path | None, copies: Path | None, vkey: str | None, *, as_json: bool) -> None:
     settings = Settings.from_env()
+    place = settings.master_key_file or settings.keys / MASTER_KEY
     keys = None if vkey else Keys.open(settings.keys, master_key_file=settings.master_key_file)
     trusted = [Verifier.parse(vkey or "")] if keys is None else keys.verifiers()
-    found = check_backup(folder, trusted, vault=vault, master=keys.master if keys else None)
+    copied = None if copies is None else CopiedKeys(copies, master_key_file=place)
+    found = check_backup(folder, trusted, vault=vault, master=keys.master if keys else None, keys=copied)
     size = found.checkpoint.size if found.checkpoint else None
     if as_json:
         click.echo(to_json({"size": size, "files": found.files, "problems": list(found.problems)}))
@@ -139,8 +142,10 @@ def _check(folder: Path, vault: Path | None, vkey: str | None, *, as_json: bool)
         if any("the master key does not open" in problem for problem in found.problems):
             click.echo(OLDER_MASTER_KEY)
     else:
-        copied = f", and the copy of the vault in {found.vault}" if found.vault else ""
-        click.echo(f"The backup is whole: {size} entries, {found.files} files that they name{copied}.")
+        told = f", and the copy of the vault in {found.vault}" if found.vault else ""
+        click.echo(f"The backup is whole: {size} entries, {found.files} files that they name{told}.")
+        if found.keys:
+            click.echo(f"The copy of the keys in {found.keys} opens, and signs for this log.")
         if found.vault and keys is None:
             click.echo("No value of the vault was opened: that takes the keys, and no --key.")
     if found.problems:

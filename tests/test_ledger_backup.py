@@ -373,6 +373,85 @@ def test_a_check_without_the_keys_says_that_no_value_was_opened(copies: Copies) 
     assert told in without.stdout
 
 
+def checked_keys(copies: Copies) -> Result:
+    return checked(copies, "--keys", str(copies.at / "keys"))
+
+
+def copied_keys(copies: Copies) -> Path:
+    """The one copy of the keys."""
+    [copy] = generations(copies.at / "keys")
+    return copy
+
+
+def test_a_check_says_that_the_copy_of_the_keys_opens_and_leaves_it_as_it_is(copies: Copies) -> None:
+    copies.make()
+    before = {file.name: file.read_bytes() for file in copied_keys(copies).iterdir()}
+    result = checked_keys(copies)
+    assert (result.exit_code, f"{copied_keys(copies)} opens" in result.stdout) == (0, True)
+    assert {file.name: file.read_bytes() for file in copied_keys(copies).iterdir()} == before
+
+
+def test_a_check_opens_a_copy_of_the_keys_with_the_master_key_at_hand(copies: Copies) -> None:
+    copies.make()
+    (copied_keys(copies) / "master.key").unlink()  # as where it is kept elsewhere
+    assert checked_keys(copies).exit_code == 0
+    rotate_master_key(copies.world.ledger, "Its time has run out.", By(OPERATOR))
+    result = checked_keys(copies)
+    assert result.exit_code == FINDING
+    assert f"The master key does not open {copied_keys(copies) / 'log.pem'}" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["log.pem", "units.key", "links.key", "master.key"])
+def test_a_check_finds_a_damaged_key_in_the_copy(copies: Copies, name: str) -> None:
+    copies.make()
+    (copied_keys(copies) / name).write_text("what a broken medium gives")
+    result = checked_keys(copies)
+    assert result.exit_code == FINDING
+    assert f"{copied_keys(copies) / name} holds no key" in result.stdout
+    assert "1 problems: this backup is not whole." in result.stdout
+
+
+@pytest.mark.parametrize("name", ["units.key", "links.key"])
+def test_a_check_finds_a_key_that_is_missing_in_the_copy(copies: Copies, name: str) -> None:
+    copies.make()
+    (copied_keys(copies) / name).unlink()
+    result = checked_keys(copies)
+    assert result.exit_code == FINDING
+    assert f"The key {copied_keys(copies) / name} is missing" in result.stdout
+
+
+def test_a_check_finds_that_there_is_no_copy_of_the_keys(copies: Copies) -> None:
+    copies.make(keys=None)
+    (copies.at / "keys").mkdir()
+    result = checked_keys(copies)
+    assert result.exit_code == FINDING
+    assert f"{copies.at / 'keys'} holds no copy of the keys" in result.stdout
+
+
+def test_a_check_finds_a_copy_of_the_keys_that_does_not_sign_for_this_log(
+    copies: Copies, tmp_path: Path
+) -> None:
+    other = World.begin(tmp_path / "other")
+    other.close()
+    copies.make(keys=None)
+    shutil.copytree(other.ledger.settings.keys, copies.at / "keys")
+    result = checked_keys(copies)
+    assert result.exit_code == FINDING
+    assert "nobody can sign for it" in result.stdout
+
+
+def test_a_check_finds_a_copy_of_the_keys_of_before_a_change(copies: Copies) -> None:
+    ledger = copies.world.ledger
+    copies.make()
+    rotate_key(ledger, "A year has passed.", By(OPERATOR))
+    copies.make(keys=None)
+    result = checked_keys(copies)
+    assert result.exit_code == FINDING
+    assert "nobody can sign for it" in result.stdout
+    copies.make()
+    assert checked_keys(copies).exit_code == 0
+
+
 def test_a_copy_of_before_a_new_master_key_says_what_may_be_the_reason(copies: Copies) -> None:
     copies.make()
     rotate_master_key(copies.world.ledger, "Its time has run out.", By(OPERATOR))

@@ -123,10 +123,10 @@ def _copy_database(source: Engine, file: Path, history: str, tables: Sequence[Ta
         file.chmod(0o600)
 
 
-def copy_private(source: Path, target: Path) -> None:
-    """The files of a folder that nobody else may read, copied with that mode."""
+def copy_private(source: Path, target: Path, *, left_out: str | None = None) -> None:
+    """The files of a folder that nobody else may read, copied with that mode; but for the one called `left_out`."""
     for file in sorted(source.iterdir()):
-        if file.is_file():
+        if file.is_file() and file.name != left_out:
             write_new(target / file.name, file.read_bytes())
 
 

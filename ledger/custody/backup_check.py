@@ -7,18 +7,27 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ledger.audit.references import file_refs
-from ledger.custody.backup import FILES, LOG, VAULT_DB, newest_of
+from ledger.custody.backup import FILES, LOG, VAULT_DB, copy_private, newest_of
 from ledger.database import connect, migrate
 from ledger.errors import LedgerError
 from ledger.files import Files
 from ledger.journal.carrying import FILE_MARK, verify_log
 from ledger.journal.replay import recorded_from
+from ledger.keys.keys import LOG_KEY, MASTER_KEY, Keys
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.layout import Directory, Progress, no_progress
-from ledger.log.note import UntrustedNote, Verifier
+from ledger.log.note import UntrustedNote, Verifier, split_note
 from ledger.log.tiles import TILE_WIDTH, tiles_of
 from ledger.vault.checking import check_vault
 from ledger.vault.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedKeys:
+    """Where the copies of the keys are, and the master key where it is not among them."""
+
+    folder: Path
+    master_key_file: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,7 @@ class Checked:
     checkpoint: Checkpoint | None  # None: the log itself is not whole
     files: int
     vault: Path | None  # the copy that was opened
+    keys: Path | None  # likewise
     problems: tuple[str, ...]
     is_untrusted: bool  # no statement leads from a trusted key to those that signed it
 
@@ -38,11 +48,12 @@ def check_backup(
     *,
     vault: Path | None = None,
     master: bytes | None = None,
+    keys: CopiedKeys | None = None,
     progress: Progress = no_progress,
 ) -> Checked:
-    """Check the log in `folder` against trusted keys, every file it names, and the newest copy of the vault.
+    """Check the log in `folder` against trusted keys, every file it names, and the newest copies of vault and keys.
 
-    One of the keys is enough: of two in an overlap, an older backup knows the older one. `master` opens the
+    One of the trusted keys is enough: of two in an overlap, an older backup knows the older one. `master` opens the
     vault; it goes on after the first problem.
     """
     problems: list[str] = []
@@ -58,7 +69,12 @@ def check_backup(
     if vault is not None:
         opened = newest_of(vault, VAULT_DB)
         problems += _vault_problems(opened, vault, master)
-    return Checked(checkpoint, count, opened, tuple(problems), is_untrusted)
+    copied = None
+    if keys is not None:
+        copied = newest_of(keys.folder, LOG_KEY)
+        note = Directory(folder / LOG).note() if checkpoint is not None else None
+        problems += _key_problems(copied, keys, note)
+    return Checked(checkpoint, count, opened, copied, tuple(problems), is_untrusted)
 
 
 def _verify_by_any(folder: Path, trusted: Sequence[Verifier], progress: Progress) -> Checkpoint:
@@ -113,3 +129,39 @@ def _vault_problems(opened: Path | None, vault: Path, master: bytes | None) -> I
                     yield f"{opened / VAULT_DB}: {one.table} {one.row}: {one.problem}"
         finally:
             engine.dispose()
+
+
+def _key_problems(copied: Path | None, keys: CopiedKeys, note: str | None) -> Iterator[str]:
+    """What is wrong with a copy of the keys; `note` is the log's last checkpoint, None where there is none to rely on.
+
+    It is opened as a restore would open it, which may write: so in a copy, but for the master key, which lies in clear.
+    """
+    if copied is None:
+        yield f"{keys.folder} holds no copy of the keys: no {LOG_KEY} is in it."
+        return
+    with TemporaryDirectory(prefix="lotproof-check-") as beside:
+        opened = Path(beside)
+        try:
+            copy_private(copied, opened, left_out=MASTER_KEY)
+            inside = copied / MASTER_KEY
+            place = inside if inside.exists() else keys.master_key_file
+            signing = Keys.open(opened, master_key_file=place).verifiers()
+        except LedgerError as error:
+            yield str(error).replace(str(opened), str(copied))
+            return
+    if note is not None:
+        yield from (
+            f"{copied} has no key {name}, which signed the last checkpoint of the log in this backup: with these "
+            "keys nobody can sign for it. Take a new backup of log and keys together."
+            for name in _signed_without(note, signing)
+        )
+
+
+def _signed_without(note: str, verifiers: Sequence[Verifier]) -> list[str]:
+    """The keys that signed a verified note and are not among `verifiers`, as name and id."""
+    text, signatures = split_note(note)
+    return [
+        f"{one.name}+{one.key_id.hex()}"
+        for one in signatures
+        if not any(verifier.verify(text, one.value) for verifier in verifiers)
+    ]
