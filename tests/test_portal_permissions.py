@@ -116,8 +116,10 @@ def test_an_auditor_sees_all_but_buyers_and_changes_nothing(desk: Desk) -> None:
 def test_who_lacks_a_role_is_told_which_it_takes(desk: Desk) -> None:
     desk.account("Wim", "warehouse")
     wim = desk.signed_in("Wim")
-    assert "coordinator" in text_of(wim.page("/console/record/recall.publish", status=403))
-    assert "seller" in text_of(wim.page("/console/recalls", status=403))
+    assert "these roles may: Recall coordinator." in text_of(
+        wim.page("/console/record/recall.publish", status=403)
+    )
+    assert "Seller" in text_of(wim.page("/console/recalls", status=403))
 
 
 def test_links_and_buttons_are_there_for_whom_they_lead_on(desk: Desk) -> None:

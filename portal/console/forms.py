@@ -193,6 +193,8 @@ def said(words: Words, error: LedgerError) -> str:
     facts = {**error.facts}
     if "standing" in facts:
         facts["standing"] = choice_label(words, str(facts["standing"]))
+    if "roles" in facts:
+        facts["roles"] = words.list([choice_label(words, one) for one in str(facts["roles"]).split(", ")])
     if "reason" in facts:
         facts["reason"] = words.pattern(str(facts["reason"]))
     return _filled(words, error.message, facts)

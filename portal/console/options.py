@@ -53,6 +53,7 @@ CHOICES = {
     "replacement": mark("new unit"),
     "contact": mark("Contact and address"),
     "payout": mark("Account for the refund"),
+    "none": mark("none"),
     "yes": mark("Yes"),
     "no": mark("No"),
 }
