@@ -7,13 +7,17 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ledger.cli.compare import compare_checkpoint
+from ledger.cli.guard import resume, succeed
 from ledger.cli.support import Group
+from ledger.journal.journal import By
+from ledger.journal.key_changes import rotate_key
+from ledger.journal.key_events import read_keyring
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.compare import short_form
 from ledger.log.note import Signer, sign_note, split_note
 from ledger.log.proving import prove_entry
 from ledger.trace.bill_of_materials import RegisterMaterial
-from tests.world import World
+from tests.world import ADA, World
 
 pytestmark = pytest.mark.files  # the folder is looked at from outside, as files
 
@@ -79,6 +83,24 @@ def test_the_proof_is_checked_elsewhere_with_nothing_but_the_key(
     assert refuted.exit_code == 1
 
 
+def test_after_a_change_of_keys_the_proof_asks_for_the_key_that_was_not_given(
+    world: World, kept: str, tmp_path: Path
+) -> None:
+    proof, old = tmp_path / "proof", world.ledger.keys.signer.verifier.to_text()
+    rotate_key(world.ledger, "It was stolen.", By(ADA), compromised=True)
+    keyring = world.read(read_keyring)
+    assert keyring is not None
+    new = keyring.newest.verifier.to_text()
+    assert compare(world, kept, "--proof", str(proof)).exit_code == 0
+    how = (kept, "--against", str(proof), "--key")
+    for key, source in ((old, "The newer checkpoint in the proof"), (new, "The checkpoint that was kept")):
+        refused = compare(world, *how, key)
+        assert refused.exit_code == 3
+        assert f"{source} is signed by none of the keys" in refused.stderr
+        assert "each with its own --key" in refused.stderr
+    assert "Proven" in compare(world, *how, old, "--key", new).stdout
+
+
 def test_a_rewritten_history_is_a_finding_in_plain_words(world: World, kept: str) -> None:
     point = Checkpoint.parse(split_note(kept)[0])
     signer = world.ledger.keys.signer
@@ -109,5 +131,25 @@ def test_what_somebody_else_signed_is_refused(world: World, kept: str) -> None:
 
 
 def test_what_is_no_checkpoint_is_wrong_usage(world: World, kept: str) -> None:
-    assert compare(world, "hello").exit_code == 2
+    assert compare(world, "hello there").exit_code == 2
+    assert compare(world, "").exit_code == 2
     assert compare(world, kept, "--against", __file__).exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["no-such-file", "kept.txt", "{}/no such folder/kept"])
+def test_a_file_that_is_not_there_is_named_to_whoever_compares_or_goes_on_by_it(
+    world: World, tmp_path: Path, name: str
+) -> None:
+    path = name.format(tmp_path)
+    environ = {"LOTPROOF_DATA": str(world.ledger.settings.data)}
+    log = Group("log", commands={"resume": resume, "succeed": succeed})
+    results = (
+        compare(world, path),
+        CliRunner().invoke(log, ["resume", "--reason", "x", "--checkpoint", path], env=environ),
+        CliRunner().invoke(
+            log, ["succeed", "--origin", "a/b", "--reason", "x", "--last-known", path], env=environ
+        ),
+    )
+    for result in results:
+        assert result.exit_code == 2
+        assert f"There is no file {path}." in result.stderr

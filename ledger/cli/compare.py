@@ -35,6 +35,25 @@ class OtherLog(LedgerError):
     message = "That is a checkpoint of the log {origin}; this one is {ours}."
 
 
+class NoSuchFile(LedgerError):
+    """One word that names no file; a checkpoint in any of its forms has more than one."""
+
+    message = (
+        "There is no file {path}. Look at its name and folder, or give the checkpoint itself: the signed text, or its "
+        "short form, such as “1234 3f2a 91bc 77d0 0a1b”."
+    )
+    http_status = 400
+
+
+class KeyNotGiven(LedgerError):
+    """A checkpoint that has to be opened bears no signature by a key that was given."""
+
+    message = (
+        "{source} is signed by none of the keys that were given. If the log's key changed between the two "
+        "checkpoints, give both keys, each with its own --key: the log serves them at /log/keys."
+    )
+
+
 SAID = {
     "contained": (
         "This log contains it. {signed} The first {kept} of its {size} entries give the very root that was kept, so "
@@ -108,12 +127,14 @@ def compare_checkpoint(
 
 
 def given(words: Sequence[str]) -> str:
-    """The text that was given; of a proof file, the checkpoint in it."""
+    """The text that was given; of a proof file, the checkpoint in it. Raises NoSuchFile."""
     joined = " ".join(words)
     if joined == "-":
         text = sys.stdin.read()
     elif "\n" not in joined and len(joined) < 1_000 and Path(joined).is_file():
         text = Path(joined).read_text()
+    elif len(joined.split()) == 1 or (joined.startswith(("/", "./", "../")) and "\n" not in joined):
+        raise NoSuchFile(path=joined)
     else:
         text = joined
     return TlogProof.parse(text).checkpoint_note if text.startswith(HEADER) else text
@@ -243,8 +264,8 @@ def _check_against(kept: Kept, text: str, verifiers: Sequence[Verifier]) -> dict
         )
     proof = ConsistencyProof.parse(text)
     if kept.note is not None:
-        open_note(kept.note, verifiers)
-    newer = Checkpoint.parse(open_note(proof.note, verifiers).text)
+        _opened(kept.note, verifiers, source="The checkpoint that was kept")
+    newer = Checkpoint.parse(_opened(proof.note, verifiers, source="The newer checkpoint in the proof"))
     try:
         if proof.old_size != kept.size:
             raise InvalidProof(reason=f"it is made for the checkpoint of {proof.old_size} entries")
@@ -257,3 +278,11 @@ def _check_against(kept: Kept, text: str, verifiers: Sequence[Verifier]) -> dict
         "checkpoint that was kept."
     )
     return {"result": "contained", "message": message, "size": kept.size, "log_size": newer.size}
+
+
+def _opened(note: str, verifiers: Sequence[Verifier], *, source: str) -> str:
+    """The text of a note that one of the keys signed. Raises KeyNotGiven, and UntrustedNote for a wrong signature."""
+    given_keys = {(one.name, one.key_id) for one in verifiers}
+    if given_keys.isdisjoint((one.name, one.key_id) for one in split_note(note)[1]):
+        raise KeyNotGiven(source=source)
+    return open_note(note, verifiers).text
