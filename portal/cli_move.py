@@ -6,12 +6,18 @@ from dataclasses import replace
 import click
 
 from ledger.cli.support import json_option, to_json
-from ledger.custody.moving import move
+from ledger.custody.moving import BEGUN, CARRIED, move
 from ledger.location import parse_database_url
 from ledger.settings import Settings
 from portal.cli_backup import STATE_TABLES
 
 FILES = "files"
+
+UNFINISHED = (
+    "The move has begun and has not ended. Mend what is in its way, and type the same command again: it goes on. "
+    "Change no setting before it has ended; what was copied "
+    f"({CARRIED} and {BEGUN} in {{data}}, and the new database) is not used until then."
+)
 
 
 @click.command("move")
@@ -26,9 +32,13 @@ def move_command(address: str, as_json: bool) -> None:
     """
     settings = Settings.from_env()
     url = None if address == FILES else parse_database_url("URL", address)
-    moved = move(
-        settings, replace(settings, database_url=url, owner_url=_owner(url)), state_tables=STATE_TABLES
-    )
+    target = replace(settings, database_url=url, owner_url=_owner(url))
+    try:
+        moved = move(settings, target, state_tables=STATE_TABLES)
+    finally:
+        # Not cleared away: a connection that is lost in the last commit leaves nobody knowing which place is the log's.
+        if (settings.data / BEGUN).exists() and not as_json:
+            click.echo(UNFINISHED.format(data=settings.data), err=True)
     advice = _advice(settings, url)
     if as_json:
         checkpoint = moved.checkpoint

@@ -7,10 +7,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import make_url
 
 from ledger.database import reading
 from ledger.journal.clock import SetClock
@@ -50,8 +53,8 @@ def told(blank: Path, tmp_path: Path) -> Iterator[World]:
     world.close()
 
 
-def run(data: Path, *arguments: str, url: str = "") -> Result:
-    environment = {"LOTPROOF_DATA": str(data), "LOTPROOF_DATABASE_URL": url, "LOTPROOF_OWNER_URL": ""}
+def run(data: Path, *arguments: str, url: str = "", owner: str = "") -> Result:
+    environment = {"LOTPROOF_DATA": str(data), "LOTPROOF_DATABASE_URL": url, "LOTPROOF_OWNER_URL": owner}
     result = CliRunner().invoke(main, list(arguments), env=environment)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.output
     return result
@@ -77,7 +80,7 @@ def test_a_moved_ledger_is_the_same_and_goes_on(told: World, url: str) -> None:
     assert result.exit_code == 0, result.output
     assert "Set LOTPROOF_DATABASE_URL" in result.stdout
     refused = run(data, "log", "show", "0")
-    assert (refused.exit_code, "was moved to PostgreSQL" in refused.stderr) == (3, True)
+    assert (refused.exit_code, "is in PostgreSQL" in refused.stderr) == (3, True)
     assert run(data, "audit", "--derived", url=url).exit_code == 0
     moved = opened(told, url)
     assert moved.bodies()[: len(bodies)] == bodies
@@ -143,6 +146,79 @@ def test_nothing_is_moved_over_something_else(
         assert (result.exit_code, "There is something in" in result.stderr) == (3, True)
         assert "postgres@" not in result.stderr
     assert run(data, "audit", "--derived").exit_code == 0
+
+
+def test_nothing_is_moved_beside_the_vault_of_something_else(told: World, url: str) -> None:
+    data = told.ledger.settings.data
+    told.close()
+    before = names_in(data)
+    with psycopg.connect(make_url(url).set(drivername="postgresql").render_as_string()) as connection:
+        connection.execute(b"CREATE SCHEMA vault")
+        connection.execute(b"CREATE TABLE vault.items AS SELECT 1 AS item")
+    result = run(data, "log", "move", url)
+    assert (result.exit_code, "There is something in" in result.stderr) == (3, True)
+    assert names_in(data) == before
+
+
+def test_a_move_that_fails_on_its_way_says_so_and_the_same_command_goes_on(
+    told: World, url: str, tmp_path: Path
+) -> None:
+    data, bodies = told.ledger.settings.data, told.bodies()
+    told.close()
+    (data / "files").rename(tmp_path / "elsewhere")
+    failed = run(data, "log", "move", url)
+    assert (failed.exit_code, "has begun and has not ended" in failed.stderr) == (3, True)
+    shutil.rmtree(data / "files", ignore_errors=True)
+    (tmp_path / "elsewhere").rename(data / "files")
+    assert run(data, "log", "show", "0").exit_code == 0
+    ended = run(data, "log", "move", url)
+    assert (ended.exit_code, "has not ended" in ended.stderr) == (0, False)
+    assert_lives_in(data, url, bodies, told.clock)
+
+
+# --- two roles
+
+
+@pytest.fixture
+def roles(postgres: Server) -> Iterator[tuple[str, str]]:
+    """Addresses of an empty database for a role that owns it, and for one that may only run the program."""
+    with ExitStack() as stack:
+        name = str(make_url(stack.enter_context(postgres.database())).database)
+        for role in ("move_owner", "move_runner"):
+            postgres.execute(f'CREATE ROLE "{role}" LOGIN')
+            stack.callback(postgres.execute, f'DROP ROLE "{role}"')
+            stack.callback(postgres.execute, f'DROP OWNED BY "{role}" CASCADE', name)
+        postgres.execute(f'ALTER DATABASE "{name}" OWNER TO "move_owner"')
+        stack.callback(postgres.execute, f'ALTER DATABASE "{name}" OWNER TO postgres')
+        yield postgres.url(name, "move_owner"), postgres.url(name, "move_runner")
+
+
+def names_in(data: Path) -> set[str]:
+    """What the folder of data holds; SQLite keeps or removes its journals as it likes."""
+    return {one.name for one in data.iterdir() if not one.name.endswith(("-wal", "-shm"))}
+
+
+def test_a_role_that_may_not_move_is_refused_before_anything_is_copied_there_or_back(
+    told: World, roles: tuple[str, str]
+) -> None:
+    data, bodies, (owner, runner) = told.ledger.settings.data, told.bodies(), roles
+    told.close()
+    before = names_in(data)
+    refused = run(data, "log", "move", runner)
+    assert (refused.exit_code, "move_runner may not make tables" in refused.stderr) == (3, True)
+    assert names_in(data) == before
+    assert run(data, "log", "move", runner, owner=owner).exit_code == 0
+
+    before = names_in(data)
+    refused = run(data, "log", "move", "files", url=runner)
+    assert (refused.exit_code, "move_runner may not close the log" in refused.stderr) == (3, True)
+    assert "LOTPROOF_OWNER_URL" in refused.stderr
+    assert names_in(data) == before
+    assert run(data, "log", "show", "0", url=runner).exit_code == 0
+    assert run(data, "log", "move", "files", url=runner, owner=owner).exit_code == 0
+    back = opened(told, None)
+    assert back.bodies() == bodies
+    back.close()
 
 
 KILLED = """

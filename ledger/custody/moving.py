@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, Table
 
-from ledger.custody.copying import copy_tables
+from ledger.custody.copying import copy_tables, table_with_rows
 from ledger.database import connect, reading, writing
 from ledger.durable import sync_folder
 from ledger.errors import LedgerError, Refused
@@ -37,6 +37,17 @@ from ledger.settings import Settings
 from ledger.vault.tables import METADATA as VAULT
 
 CARRIED, BEGUN = "moving", "moving.to"
+# What `close_log` needs: a function in the schema and a trigger on its table. Tables are looked up by their numbers,
+# because looking them up by name takes a right as well.
+MAY_CLOSE = (
+    "coalesce((SELECT has_schema_privilege(n.oid, 'CREATE') AND has_table_privilege(c.oid, 'TRIGGER') FROM pg_class c "
+    "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'ledger' AND c.relname = 'log_entries'), false)"
+)
+# What `make_databases` needs: schemas, and tables in those that are there already.
+MAY_MAKE = (
+    "has_database_privilege(current_database(), 'CREATE') AND coalesce((SELECT bool_and("
+    "has_schema_privilege(oid, 'CREATE')) FROM pg_namespace WHERE nspname IN ('ledger', 'state', 'vault')), true)"
+)
 ASIDE, SUFFIXES = ".moved", ("", "-wal", "-shm")
 
 
@@ -50,6 +61,15 @@ class TargetTaken(Refused):
     """Something lives in the new place that no interrupted move left."""
 
     message = "There is something in {place} already. Nothing was moved; choose an empty database."
+
+
+class MayNotMove(Refused):
+    """The role that was given may not make the tables of the new place, or not close those of the old."""
+
+    message = (
+        "The role {role} may not {what} in {place}. Nothing was moved or copied. Set LOTPROOF_OWNER_URL to the address "
+        "of the role that owns that database's tables, and type the command again."
+    )
 
 
 class NotTheSame(LedgerError):
@@ -76,8 +96,8 @@ def move(
 ) -> Moved:
     """Move the installation from where `settings` has its databases to where `target`, of the same folder, has them.
 
-    The second time it finishes what was interrupted. Raises SamePlace, TargetTaken, MirrorIsReadOnly, what opening the
-    ledger raises, and FileMissing where a file is gone without which the tables cannot be made.
+    The second time it finishes what was interrupted. Raises SamePlace, TargetTaken, MayNotMove, MirrorIsReadOnly, what
+    opening the ledger raises, and FileMissing where a file is gone without which the tables cannot be made.
     """
     if settings.database_url is None:
         settings = replace(settings, owner_url=None)  # the environment's is the new place's
@@ -108,6 +128,8 @@ class _Moving:
 
     def carry_all(self, progress: Progress) -> Moved:
         """Everything up to the commit that closes the old place."""
+        _demand_rights(self.settings.as_owner().ledger_db, MAY_CLOSE, "close the log")
+        _demand_rights(self.target.as_owner().ledger_db, MAY_MAKE, "make tables")
         open_ledger(self.settings).close()  # publishes what a crash left, and refuses what the guard refuses
         self._begin()
         self._carry_log(progress)
@@ -135,10 +157,16 @@ class _Moving:
         name = str(self.target.ledger_db)
         if begun.exists() and begun.read_text() == name:
             self._drop_rest()
-        elif self.target.has_ledger:
+        elif self._is_taken():
             raise TargetTaken(place=name)
         begun.write_text(name)
         make_databases(self.target)
+
+    def _is_taken(self) -> bool:
+        """Whether anything stands in the new place, be it a vault without a log."""
+        owner = self.target.as_owner()
+        places = (owner.ledger_db, owner.state_db, owner.vault_db)
+        return self.target.has_ledger or any(table_with_rows(one) is not None for one in places)
 
     def _drop_rest(self) -> None:
         """Drop vault and state of the new place: whatever an interrupted move copied may be old by now.
@@ -187,6 +215,16 @@ class _Moving:
             with _engine(old) as source, _engine(new) as there:
                 rows += copy_tables(source, there, tables)
         return rows
+
+
+def _demand_rights(location: Location, question: str, what: str) -> None:
+    """Raise MayNotMove unless the database answers `question` with yes; files are asked when they are written."""
+    if not isinstance(location, Postgres):
+        return
+    with _engine(location) as engine, reading(engine) as connection:
+        role, may = connection.exec_driver_sql(f"SELECT current_user, {question}").one()
+    if not may:
+        raise MayNotMove(role=role, what=what, place=location)
 
 
 @contextmanager
