@@ -22,7 +22,7 @@ from ledger.journal.clock import SetClock
 from ledger.journal.journal import By, Journal
 from ledger.journal.opening import Ledger, open_ledger
 from ledger.journal.projections import rebuild
-from ledger.journal.publish import ForeignCheckpoint, LogBehindGuard, TreeDiffers
+from ledger.journal.publish import ForeignCheckpoint, GuardEmpty, LogBehindGuard, TreeDiffers
 from ledger.journal.registry import NOUNS, Command, Request
 from ledger.journal.transaction import Tx
 from ledger.journal.turnstile import Turnstile
@@ -247,6 +247,7 @@ def test_a_database_put_back_is_not_signed_and_answers_marked_old(world: World) 
         with pytest.raises(LogBehindGuard) as refused:
             world.do(FILM)
     assert refused.value.facts == {"size": known.size, "published": published.size}
+    assert "log resume" not in str(refused.value)  # with the newest copy back there is nothing to resume
     with pytest.raises(LogBehindGuard):
         world.ledger.journal.seal()
     answer = world.answer(batch.serials[0])
@@ -313,7 +314,7 @@ def test_an_empty_guard_beside_a_log_of_several_checkpoints_is_refused(world: Wo
     world.do(FILM)
     world.ledger.settings.guard.unlink()
     world.ledger.guard.create()
-    with pytest.raises(LogBehindGuard):
+    with pytest.raises(GuardEmpty, match="log resume"):
         world.do(CELL)
     world.reopen()
     with pytest.raises(LogBehindGuard):

@@ -21,7 +21,7 @@ from ledger.custody.resume import (
 from ledger.errors import LedgerError
 from ledger.journal.key_events import LogResumed
 from ledger.journal.opening import create_ledger
-from ledger.journal.publish import LogBehindGuard
+from ledger.journal.publish import GuardOfAnotherLog
 from ledger.log.compare import parse_kept
 from ledger.log.guard import FreshGuard, Guard, GuardDamaged, Guarded, GuardMissing, GuardMoved
 from ledger.log.note import UntrustedNote
@@ -120,7 +120,7 @@ def test_a_guard_of_another_log_is_replaced_only_once_a_checkpoint_is_shown(
     other = create_ledger(Settings(data=tmp_path / "other", origin="other.example/log"), clock=grown.clock)
     other.close()
     shutil.copy(other.guard.path, grown.ledger.guard.path)
-    with pytest.raises(LogBehindGuard):
+    with pytest.raises(GuardOfAnotherLog, match=r"of another log, other\.example/log, .*log resume"):
         grown.do(FOIL)
     with pytest.raises(GuardUnknown):
         resumed(grown)

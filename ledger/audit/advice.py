@@ -196,7 +196,8 @@ ADVICE: dict[str, Advice] = {
         (
             COPY,
             RESTORE,
-            "When the newest state is back: `lotproof log resume`. When it is gone: `lotproof log succeed`.",
+            "With the newest state back nothing more is to be done. When it is gone: `lotproof log succeed`.",
+            "Where the guard itself is lost, or is another log's: `lotproof log resume`.",
         ),
     ),
     "key": Advice(

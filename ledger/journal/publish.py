@@ -43,11 +43,30 @@ class LogBehindGuard(LedgerError):
 
     message = (
         "The log in the database ends at size {size}, but a checkpoint of size {published} was published. "
-        "An older copy of the database was put back, it was changed, or the guard is another log's. Nothing will be "
-        "signed. Put back the newest copy; entries up to {published} are missing or differ. The ways on: lotproof log "
-        "resume, or where they are gone for good, lotproof log succeed."
+        "An older copy of the database was put back, or it was changed. Nothing will be signed. Entries up to "
+        "{published} are missing or differ. Put back the newest copy: then the log goes on by itself. Where they are "
+        "gone for good: lotproof log succeed."
     )
     http_status = 503
+
+
+class GuardOfAnotherLog(LogBehindGuard):
+    """The guard holds a checkpoint of a name that this log never had, as far as the database knows."""
+
+    message = (
+        "The guard holds a checkpoint of another log, {origin}, and the log in the database ends at size {size}. "
+        "Nothing will be signed. If the files of two logs were mixed up, put this log's guard back, or: lotproof log "
+        "resume. If {origin} is a later name of this log, put back the newest copy of the database."
+    )
+
+
+class GuardEmpty(LogBehindGuard):
+    """The guard holds nothing, and checkpoints were published: somebody made it in the place of the one there was."""
+
+    message = (
+        "The guard is empty, and the log in the database has {size} entries that were published. Nothing will be "
+        "signed. Put the guard back from where it was, or: lotproof log resume."
+    )
 
 
 class TreeDiffers(LedgerError):
@@ -138,8 +157,7 @@ class Publisher:
         self._guarded = self._guard.read()
         # Mostly the guard holds one of the last two: it is synced after the turn is given on.
         if self._guarded.note not in newest and not _continues(connection, self._guarded):
-            size = checkpoint_of(note).size if note else 0
-            raise LogBehindGuard(size=size, published=self._guarded.size)
+            raise self._refusal(checkpoint_of(note).size if note else 0)
         if note is None:
             self.edge, self.last_at, self._leaf, self._stated = Edge.empty(), None, b"", None
         elif note != self._prepared:
@@ -147,6 +165,15 @@ class Publisher:
                 raise ForeignCheckpoint(size=checkpoint_of(note).size)
             self._catch_up_edge(connection, checkpoint_of(note))
         self._prepared = note
+
+    def _refusal(self, size: int) -> LogBehindGuard:
+        """Why the log in the database, of `size` entries, does not go on from what the guard holds."""
+        held = self._guarded.checkpoint
+        if held is None:
+            return GuardEmpty(size=size)
+        if held.origin not in {one.verifier.name for one in self._keyring.keys}:
+            return GuardOfAnotherLog(origin=held.origin, size=size)
+        return LogBehindGuard(size=size, published=held.size)
 
     def _catch_up_edge(self, connection: Connection, newest: Checkpoint) -> None:
         """Other processes' entries are caught up with one by one; after a long absence, by the tiles."""
