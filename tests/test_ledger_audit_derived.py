@@ -10,6 +10,7 @@ import pytest
 from ledger.journal.journal import By
 from ledger.journal.master_key import rotate_master_key
 from ledger.journal.registry import NOUNS
+from ledger.people.account import AdmitAccount, EndAccount
 from ledger.quantities import Quantity
 from ledger.recall.claim import DeclineClaim
 from ledger.recall.person import ErasePerson, ExpireItems, SetRetention
@@ -58,6 +59,9 @@ def fill(world: World) -> None:
     world.claim(batch.serials[0])
     forget_some(world, [world.claim(batch.serials[place]) for place in (1, 2)])
     rotate_master_key(world.ledger, "A test.", By("system:operator"))
+    for account, role in (("A" * 16, "admin"), ("B" * 16, "warehouse")):
+        world.do(AdmitAccount(account=account, roles=(role,)))
+    world.do(EndAccount(account="B" * 16, reason="A test."))
 
 
 def forget_some(world: World, claims: list[str]) -> None:
