@@ -85,11 +85,11 @@ class SettingsConflict(LedgerError):
 
 
 class LedgerElsewhere(LedgerError):
-    """The ledger of this folder was moved to PostgreSQL, and the address is not set."""
+    """The ledger of this folder is in PostgreSQL, and the address is not set."""
 
     message = (
-        "The ledger of {path} was moved to PostgreSQL. "
-        "Set LOTPROOF_DATABASE_URL to the address that it was moved to."
+        "The ledger of {path} is in PostgreSQL, and LOTPROOF_DATABASE_URL is not set. "
+        "Set it to the address of that database."
     )
 
 
@@ -128,7 +128,7 @@ class Settings:
     database_url: str | None = field(default=None, repr=False)  # None: files; it may hold a password
     owner_url: str | None = field(default=None, repr=False)  # None: one role owns and runs
     mirror_of: str | None = None  # the key of a log that is only copied here; None: a ledger of our own
-    moved_to: Literal["postgresql"] | None = None  # where `log move` brought it; None: where it always was
+    moved_to: Literal["postgresql"] | None = None  # where `init` or `log move` put it; None: files
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -229,8 +229,9 @@ class Settings:
         Raises SettingsConflict where they were fixed otherwise.
         """
         self.prepare()
+        fixed = replace(self, moved_to="postgresql") if self.database_url else self
         try:
-            write_new(self.settings_json, self._fixed())
+            write_new(self.settings_json, fixed._fixed())
         except FileExistsError:
             self._refuse_conflict(_read_fixed(self.settings_json))
         sync_folder(self.data)

@@ -8,7 +8,7 @@ import click
 from sqlalchemy import Engine
 
 from ledger.cli.support import Group, json_option, table, to_json
-from ledger.journal.opening import NothingThere
+from ledger.journal.whereabouts import demand_ledger
 from ledger.moments import format_moment
 from ledger.settings import Settings
 from ledger.state import open_state
@@ -62,8 +62,7 @@ def revoke_token(name: str, as_json: bool) -> None:
 @contextmanager
 def _state() -> Iterator[Engine]:
     settings = Settings.from_env()
-    if not settings.has_ledger:
-        raise NothingThere(folder=settings.data)
+    demand_ledger(settings)
     state = open_state(settings.state_db)
     try:
         yield state

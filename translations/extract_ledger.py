@@ -22,6 +22,7 @@ NEVER_ON_A_PAGE = (
     "ledger/journal/key_changes.py",
     "ledger/journal/master_key.py",
     "ledger/journal/projections.py",
+    "ledger/journal/whereabouts.py",
     "ledger/keys/",
     "ledger/location.py",
     "ledger/log/checkpoint.py",

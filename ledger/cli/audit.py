@@ -27,7 +27,7 @@ from ledger.cli.support import FINDING, OutputFile, json_option, to_json
 from ledger.database import connect, reading
 from ledger.errors import LedgerError, Refused
 from ledger.files import Files
-from ledger.journal.opening import NothingThere
+from ledger.journal.whereabouts import demand_ledger
 from ledger.keys.keys import Keys
 from ledger.log.guard import Guard
 from ledger.log.note import Verifier
@@ -150,8 +150,7 @@ def _note(since: Path | None) -> str | None:
 
 def _audited(options: _Options, progress: Progress) -> Audited:
     settings = Settings.from_env()
-    if not settings.has_ledger:
-        raise NothingThere(folder=settings.data)
+    demand_ledger(settings)
     begun, started = datetime.now(UTC), monotonic()
     vkey = options.vkey or settings.mirror_of
     # Opened by hand: `open_ledger` migrates, publishes, and refuses what an audit is there to look at.

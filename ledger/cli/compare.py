@@ -14,7 +14,7 @@ from ledger.database import connect, reading
 from ledger.errors import LedgerError
 from ledger.journal.journal import read_recorded
 from ledger.journal.key_events import LogSucceeded, read_keyring
-from ledger.journal.opening import NothingThere
+from ledger.journal.whereabouts import demand_ledger, refuse_lost_log
 from ledger.log import store
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.compare import Comparison, Kept, compare, parse_kept
@@ -165,13 +165,13 @@ def _compare(kept: Kept, proof_file: Path | None) -> dict[str, object]:
 def log_snapshot() -> Iterator[Connection]:
     """The log of this installation in one snapshot, opened by hand: it needs no key and no guard.
 
-    Raises NothingThere.
+    Raises what `demand_ledger` does, and LogMissing.
     """
     settings = Settings.from_env()
-    if not settings.has_ledger:
-        raise NothingThere(folder=settings.data)
+    demand_ledger(settings)
     engine = connect(settings.ledger_db)
     try:
+        refuse_lost_log(settings, engine)
         with reading(engine) as connection:
             yield connection
     finally:

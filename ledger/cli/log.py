@@ -18,10 +18,10 @@ from ledger.files import Files
 from ledger.journal.carrying import copy_files
 from ledger.journal.events import is_subject, subject_heads
 from ledger.journal.journal import NoSuchEntry
-from ledger.journal.opening import NothingThere
 from ledger.journal.projections import rebuild as rebuild_tables
 from ledger.journal.registry import NOUNS
 from ledger.journal.turnstile import Turnstile
+from ledger.journal.whereabouts import demand_ledger, refuse_lost_log
 from ledger.log import store
 from ledger.log.directory import export as export_log
 from ledger.log.layout import FILES
@@ -129,6 +129,7 @@ def rebuild(names: tuple[str, ...], as_json: bool) -> None:
     chosen = [noun for noun in NOUNS.values() if not names or noun.name in names]
     engine = connect(settings.ledger_db)
     with closing(Turnstile(settings.data)) as turnstile, turnstile.turn():
+        refuse_lost_log(settings, engine)
         migrate(engine, "lotproof")
         count = rebuild_tables(engine, chosen, Files(settings.files).read)
     engine.dispose()
@@ -140,10 +141,9 @@ def rebuild(names: tuple[str, ...], as_json: bool) -> None:
 
 
 def _settings() -> Settings:
-    """The settings, where there is a ledger. Raises NothingThere."""
+    """The settings, where there is a ledger. Raises what `demand_ledger` does."""
     settings = Settings.from_env()
-    if not settings.has_ledger:
-        raise NothingThere(folder=settings.data)
+    demand_ledger(settings)
     return settings
 
 

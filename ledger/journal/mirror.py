@@ -14,9 +14,10 @@ from ledger.database import connect, reading
 from ledger.files import Files
 from ledger.journal.journal import read_recorded
 from ledger.journal.key_events import read_keyring
-from ledger.journal.opening import Ledger, NothingThere
+from ledger.journal.opening import Ledger
 from ledger.journal.projections import refuse_outdated
 from ledger.journal.publish import Standing
+from ledger.journal.whereabouts import demand_ledger
 from ledger.log import store
 from ledger.log.directory import NothingPublished
 from ledger.settings import Settings
@@ -49,8 +50,7 @@ def open_mirror(settings: Settings) -> Readable:
 
     Raises NothingThere, RebuildNeeded.
     """
-    if not settings.has_ledger:
-        raise NothingThere(folder=settings.data)
+    demand_ledger(settings)
     engine = connect(settings.ledger_db)
     try:
         with reading(engine) as connection:

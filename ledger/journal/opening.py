@@ -8,7 +8,7 @@ from msgspec import Meta
 from sqlalchemy import Engine
 
 from ledger.database import connect, is_postgresql, migrate, reading, server_time, writing
-from ledger.errors import LedgerError, Refused
+from ledger.errors import Refused
 from ledger.files import Files
 from ledger.installing import make_databases
 from ledger.journal.clock import Clock, DatabaseClock, SystemClock
@@ -20,6 +20,8 @@ from ledger.journal.publish import SEALER
 from ledger.journal.registry import NOUNS, Request, command
 from ledger.journal.transaction import Tx
 from ledger.journal.turnstile import OpenGate, Turnstile
+from ledger.journal.whereabouts import NothingThere as NothingThere
+from ledger.journal.whereabouts import demand_ledger, refuse_lost_log, refuse_lost_vault
 from ledger.keys.keys import Keys
 from ledger.log.closing import refuse_closed
 from ledger.log.guard import Guard
@@ -43,13 +45,6 @@ class DatabaseTaken(Refused):
         "an init or import left that broke off, remove it and type that again: "
         "DROP SCHEMA IF EXISTS ledger, state, vault CASCADE."
     )
-
-
-class NothingThere(LedgerError):
-    """There is no ledger to open."""
-
-    message = "There is no ledger in {folder}. Make one with: lotproof init."
-    http_status = 503
 
 
 class MirrorIsReadOnly(Refused):
@@ -169,12 +164,12 @@ def open_ledger(
     """Open the ledger that the settings point at, and publish what a crash left unpublished.
 
     `guard` stands in for the one in the folder of data, where that one is to be replaced.
-    Raises NothingThere, MirrorIsReadOnly, RebuildNeeded, and what stands in the way of reading keys or guard.
+    Raises NothingThere, DatabaseMissing, LogMissing, VaultMissing, MirrorIsReadOnly, RebuildNeeded, and what stands in
+    the way of reading keys or guard.
     """
     if settings.mirror_of is not None:
         raise MirrorIsReadOnly(folder=settings.data, origin=settings.origin)
-    if not settings.has_ledger:
-        raise NothingThere(folder=settings.data)
+    demand_ledger(settings)
     ledger = _open(settings, clock, accept_long_silence=accept_long_silence, guard=guard)
     try:
         with reading(ledger.engine) as connection:
@@ -192,8 +187,8 @@ def _open(
     settings: Settings, clock: Clock | None, *, accept_long_silence: bool, guard: Guard | None = None
 ) -> Ledger:
     keys = Keys.open(settings.keys, master_key_file=settings.master_key_file)  # first: nothing is open yet
-    engine = connect(settings.ledger_db)
-    migrate(engine, "lotproof")
+    refuse_lost_vault(settings)
+    engine = _engine(settings)
     clock = clock or _clock_of(engine)
     files = Files(settings.files)
     guard = guard or Guard(settings.guard)
@@ -209,6 +204,18 @@ def _open(
     )
     vault = open_vault(settings.vault_db, *keys.masters())
     return Ledger(settings, engine, keys, guard, files, vault, clock, journal)
+
+
+def _engine(settings: Settings) -> Engine:
+    """The log's database, up to date. Raises LogMissing, MigrationNeeded, DatabaseNewer."""
+    engine = connect(settings.ledger_db)
+    try:
+        refuse_lost_log(settings, engine)  # before tables are made in it
+        migrate(engine, "lotproof")
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
 
 
 def _clock_of(engine: Engine) -> Clock:
