@@ -20,6 +20,7 @@ from ledger.database import reading
 from ledger.journal.fields import Prose, ask
 from ledger.journal.journal import By, Receipt
 from ledger.journal.opening import Ledger
+from ledger.recall.intake_check import refuse_intake
 from ledger.trace.batch import get_batch, list_batches
 from ledger.trace.commissioning import MakeSerials, commission_made
 from ledger.trace.factory_check import Problem
@@ -99,6 +100,9 @@ def import_file(
             products = _earlier(connection, intake)
         if not intake.file.is_clean:
             refuse(intake, file, reasons, dry_run=dry_run, as_json=as_json)
+        if dry_run and not intake.is_known:
+            with reading(ledger.engine) as connection:
+                refuse_intake(connection, intake, not_recalled_because=not_recalled_because)
         receipt = None
         if not (dry_run or intake.is_known):
             receipt = record_intake(

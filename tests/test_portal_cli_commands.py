@@ -397,6 +397,15 @@ def test_a_set_that_is_refused_leaves_none_of_the_file_behind(
     ledger.close()
 
 
+def test_a_dry_run_refuses_what_the_import_would_refuse(two_batches: Lotproof, tmp_path: Path) -> None:
+    assert imported(two_batches, str(written(tmp_path, "VTA0000001,25W21-A1,red"))).exit_code == 0
+    two_batches("unit", "make", "--batch", "25W21-A2", "--count", "19999")
+    for rows in (["VTA0000001,25W21-A2,red"], [f"VTB{n:07},25W21-A2,red" for n in range(2)]):
+        file = str(written(tmp_path, *rows))
+        dry, real = imported(two_batches, file, "--dry-run"), imported(two_batches, file)
+        assert (dry.exit_code, dry.stderr) == (real.exit_code, real.stderr) == (3, dry.stderr)
+
+
 def test_the_same_serial_in_two_batches_of_one_product_is_refused_by_the_ledger_too(
     two_batches: Lotproof, tmp_path: Path
 ) -> None:
