@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 from ledger import nouns
 from ledger.cli.support import Group, json_option, table, to_json
 from ledger.database import reading
-from ledger.journal.opening import Ledger, NothingThere, create_ledger, open_ledger
+from ledger.journal.opening import Ledger, create_ledger, open_ledger
+from ledger.journal.whereabouts import demand_ledger
 from ledger.moments import format_moment
 from ledger.people.account import roles_of
 from ledger.people.roles import roles
@@ -163,7 +164,7 @@ def disable(name: str, reason: str, accept_clock: bool) -> None:
 
 @contextmanager
 def _house(*, accept_clock: bool) -> Iterator[tuple[Ledger, Engine]]:
-    """The ledger, and the accounts' database. Raises NothingThere, and what opening raises."""
+    """The ledger, and the accounts' database. Raises what `demand_ledger` and opening raise."""
     with (
         _state() as state,
         closing(open_ledger(Settings.from_env(), accept_long_silence=accept_clock)) as ledger,
@@ -173,10 +174,9 @@ def _house(*, accept_clock: bool) -> Iterator[tuple[Ledger, Engine]]:
 
 @contextmanager
 def _state() -> Iterator[Engine]:
-    """The accounts' database of a company that is there. Raises NothingThere."""
+    """The accounts' database of a company that is there. Raises what `demand_ledger` does."""
     settings = Settings.from_env()
-    if not settings.has_ledger:
-        raise NothingThere(folder=settings.data)
+    demand_ledger(settings)
     state = open_state(settings.state_db)
     try:
         yield state

@@ -223,7 +223,7 @@ def test_serve_answers_until_it_is_told_to_stop(company: Path, port: int) -> Non
         server.send_signal(signal.SIGTERM)
         assert server.wait(PATIENCE_SECONDS) == 0
         assert server.communicate()[0] == ""
-    assert not working_on(company)
+    assert eventually(lambda: not working_on(company))
     with opened(company) as ledger, reading(ledger.engine) as connection:
         assert store.size(connection) == before + 1  # the seal at start
 

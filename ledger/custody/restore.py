@@ -221,8 +221,10 @@ def _settings(sources: Sources, settings: Settings, staging: Path) -> Settings:
     if not (sources.folder / SETTINGS).is_file():
         return replace(settings, data=staging)
     fixed = msgspec.json.decode((sources.folder / SETTINGS).read_bytes(), type=dict[str, str])
-    if settings.database_url is None:
-        fixed.pop("database", None)  # what was on PostgreSQL is restored into files
+    # What was on PostgreSQL may be restored into files, and the other way round.
+    fixed.pop("database", None)
+    if settings.database_url is not None:
+        fixed["database"] = "postgresql"
     write_new(staging / SETTINGS, msgspec.json.format(msgspec.json.encode(fixed), indent=2) + b"\n")
     address = {"LOTPROOF_DATABASE_URL": settings.database_url or ""}
     said = Settings.from_env({"LOTPROOF_DATA": str(staging), **address})

@@ -31,7 +31,8 @@ class NotAllowed(LedgerError):
     """None of the account's roles allows it."""
 
     message = (
-        "Your account may not do this; these roles may: {roles}. Nothing was recorded. Ask whoever keeps the accounts."
+        "Your account may not do this; these roles may: {roles}. Nothing was recorded. Ask whoever keeps the "
+        "accounts."
     )
     http_status = 403
 
