@@ -72,7 +72,11 @@ def hits(scan: Scan, *places: Path) -> dict[str, list[str]]:
     """The files below these places (folders or files) in which it stands, and in which forms."""
     found = {}
     for path in sorted(every_file(*places)):
-        forms = scan.found_in(path.read_bytes())
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            continue  # a server at work removes files; what is gone holds nothing
+        forms = scan.found_in(content)
         if forms:
             found[str(path)] = forms
     return found
