@@ -112,11 +112,21 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A signed-in account. `csrf` goes into its forms."""
+    """A signed-in account. `csrf` goes into its forms; `id` tells its sessions apart and opens none."""
 
+    id: str
     account: Account
     csrf: str
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """One of an account's sessions that has not ended."""
+
+    id: str
+    created_at: datetime
+    last_seen_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +217,8 @@ def start_session(engine: Engine, account: Account, *, now: datetime) -> NewSess
         ran_out = or_(sessions.c.last_seen_at <= now - IDLE, sessions.c.created_at <= now - LIFETIME)
         connection.execute(delete(sessions).where(ran_out))
         connection.execute(insert(sessions).values(**values, created_at=now, last_seen_at=now))
-    return NewSession(token=token, session=Session(account=account, csrf=csrf, created_at=now))
+    begun = Session(id=_id_of(_hash(token)), account=account, csrf=csrf, created_at=now)
+    return NewSession(token=token, session=begun)
 
 
 def find_session(engine: Engine, token: str, *, now: datetime) -> Session | None:
@@ -226,7 +237,23 @@ def find_session(engine: Engine, token: str, *, now: datetime) -> Session | None
     account = Account(
         id=row.account, name=row.name, created_at=row.account_created_at, disabled_at=row.disabled_at
     )
-    return Session(account=account, csrf=row.csrf, created_at=row.created_at)
+    return Session(id=_id_of(row.token_hash), account=account, csrf=row.csrf, created_at=row.created_at)
+
+
+def open_sessions(engine: Engine, account_id: str, *, now: datetime) -> list[OpenSession]:
+    """The account's sessions that have not ended, the one seen last first."""
+    is_open = (sessions.c.last_seen_at > now - IDLE) & (sessions.c.created_at > now - LIFETIME)
+    asked = select(sessions).where(sessions.c.account == account_id, is_open)
+    with reading(engine) as connection:
+        rows = connection.execute(asked.order_by(sessions.c.last_seen_at.desc(), sessions.c.token_hash)).all()
+    return [OpenSession(_id_of(row.token_hash), row.created_at, row.last_seen_at) for row in rows]
+
+
+def end_sessions(engine: Engine, account_id: str, *, but: str) -> int:
+    """End all of the account's sessions but the one with the id `but`; gives how many ended."""
+    others = (sessions.c.account == account_id) & ~sessions.c.token_hash.startswith(but, autoescape=True)
+    with writing(engine) as connection:
+        return connection.execute(delete(sessions).where(others)).rowcount
 
 
 def end_session(engine: Engine, token: str) -> None:
@@ -245,6 +272,11 @@ def _see(engine: Engine, token_hash: str, *, now: datetime) -> None:
         connection.execute(
             update(sessions).where(sessions.c.token_hash == token_hash).values(last_seen_at=now)
         )
+
+
+def _id_of(token_hash: str) -> str:
+    """64 bits of the hash: enough to tell sessions apart."""
+    return token_hash[:16]
 
 
 def _hash(token: str) -> str:

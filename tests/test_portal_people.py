@@ -154,3 +154,39 @@ def test_an_account_whose_name_was_lost_can_still_be_ended(desk: Desk, world: Wo
     csrf = {"csrf": ada.hidden("/console/record")["csrf"]}
     assert ada.post(f"/console/people/{'D' * 16}/end", {**csrf, "reason": "Lost."}).status_code == 303
     assert world.read(lambda connection: roles_of(connection, f"account:{'D' * 16}")) == ()
+
+
+# --- one's own account
+
+
+def test_where_one_is_signed_in_is_listed_and_the_others_are_ended(desk: Desk) -> None:
+    first, second = desk.signed_in("Ada"), desk.signed_in("Ada")
+    page = text_of(second.page("/console/account"))
+    assert (page.count(" here"), page.count(" elsewhere")) == (1, 1)
+    csrf = {"csrf": second.hidden("/console/account")["csrf"]}
+    assert second.post("/console/account/sessions", csrf).status_code == 303
+    assert first.get("/console/").headers["Location"].startswith("/console/sign-in")
+    assert " elsewhere" not in text_of(second.page("/console/account"))
+
+
+def test_another_password_takes_the_one_of_now_and_signs_out_everywhere_else(desk: Desk) -> None:
+    first, second = desk.signed_in("Ada"), desk.signed_in("Ada")
+    csrf = {"csrf": second.hidden("/console/account")["csrf"]}
+    wrong = second.post("/console/account/password", {**csrf, "password": CHOSEN, "new_password": CHOSEN})
+    assert wrong.status_code == 401
+    short = second.post("/console/account/password", {**csrf, "password": PASSWORD, "new_password": "short"})
+    assert short.status_code == 422
+    assert first.get("/console/").status_code == 200
+    done = second.post("/console/account/password", {**csrf, "password": PASSWORD, "new_password": CHOSEN})
+    assert done.status_code == 303
+    assert second.get("/console/").status_code == 200
+    assert first.get("/console/").status_code == 303
+    for password, status in ((PASSWORD, 401), (CHOSEN, 303)):
+        answer = desk.browser().post("/console/sign-in", {"name": "Ada", "password": password})
+        assert answer.status_code == status
+
+
+def test_an_account_without_roles_still_sees_itself(desk: Desk) -> None:
+    wim, _ = choose(desk, let_in(desk.signed_in(), "Wim"))
+    assert roles(desk, "Wim") == ()
+    assert "Roles nothing" in text_of(wim.page("/console/account"))

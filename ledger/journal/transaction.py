@@ -140,7 +140,9 @@ class Tx:
         if changes_map:
             self._check_map(event)
         value = msgspec.to_builtins(event)
-        data = memoryview(encode(value)).tobytes()  # orjson's own bytes hold on to the 4 KB that they were made in
+        data = memoryview(
+            encode(value)
+        ).tobytes()  # orjson's own bytes hold on to the 4 KB that they were made in
         # An entry stays for ever: what could not be read again must not get in, and what is applied now is what
         # a rebuild will read.
         event = msgspec.convert(value, cls)
