@@ -9,7 +9,7 @@ import click
 from sqlalchemy import Engine
 
 from ledger import nouns
-from ledger.cli.support import Group, json_option, table, to_json
+from ledger.cli.support import Group, clock_option, json_option, table, to_json
 from ledger.database import reading
 from ledger.journal.opening import Ledger, create_ledger, open_ledger
 from ledger.journal.whereabouts import demand_ledger
@@ -76,10 +76,6 @@ role_option = click.option(
     required=True,
     type=click.Choice(list(roles())),
     help="What the account is to do here; may be given more than once.",
-)
-
-clock_option = click.option(
-    "--accept-clock", is_flag=True, help="Record although a year has passed since the last entry."
 )
 
 

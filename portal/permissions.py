@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ledger.errors import LedgerError
 from ledger.journal.registry import COMMANDS
-from ledger.people.roles import WITHOUT_ENTRY, demand, may_do, may_see, roles
+from ledger.people.roles import demand, may_do, may_see, roles
 
 View = TypeVar("View", bound=Callable[..., Any])
 RULE = "rule"  # the attribute of a view that says for whom it is
@@ -40,7 +40,10 @@ class Rule:
     def demand(self, held: Sequence[str], arguments: Mapping[str, Any]) -> None:
         """Raise AreaClosed or NotAllowed unless somebody with these roles may."""
         command = arguments.get(self.argument, self.command)
-        if command in COMMANDS or command in WITHOUT_ENTRY:
+        is_nothing = (
+            bool(self.argument) and command not in COMMANDS
+        )  # the page says that there is no such address
+        if command and not is_nothing:
             demand(held, command)
         if self.area and not may_see(held, self.area):
             able = [name for name, role in roles().items() if role.may_see(self.area)]
@@ -58,9 +61,9 @@ def sees(area: str) -> Callable[[View], View]:
     return _ruled(Rule(area=area))
 
 
-def does(command: str, *, area: str = "") -> Callable[[View], View]:
+def does(command: str) -> Callable[[View], View]:
     """The route carries out this command, or shows its form."""
-    return _ruled(Rule(area=area, command=command))
+    return _ruled(Rule(command=command))
 
 
 def does_named(argument: str) -> Callable[[View], View]:

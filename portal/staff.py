@@ -41,21 +41,16 @@ def let_in(
     password: str | None = None,
 ) -> tuple[Account, str]:
     """A new account in these roles, with a password that is shown once. Raises UnknownRole, and as `add_account`."""
-    held, secret = check_roles(held), password or new_password(os.urandom)
-    account = add_account(state, name, secret, now=now)
-    # A crash here: somebody who can sign in, and sees and does nothing.
-    ledger.journal.write(people.admit_account, AdmitAccount(account=account.id, roles=held), by)
-    return account, secret
+    secret = password or new_password(os.urandom)
+    return _admit(ledger, state, name, held, secret, now=now, by=by), secret
 
 
 def let_in_by_link(
     ledger: Ledger, state: Engine, name: str, held: Sequence[str], *, now: datetime, by: By
 ) -> tuple[Account, str]:
     """The same without a password: gives the token of the link by which they choose one."""
-    held = check_roles(held)
-    account = add_account(state, name, None, now=now)
-    # A crash here: as in `let_in`, and without a link. A new one is made on their page once they are let in.
-    ledger.journal.write(people.admit_account, AdmitAccount(account=account.id, roles=held), by)
+    account = _admit(ledger, state, name, held, None, now=now, by=by)
+    # A crash here: no link yet; a new one is made on their page.
     return account, invite(state, account.id, now=now)
 
 
@@ -65,16 +60,13 @@ def set_roles(ledger: Ledger, account: str, held: Sequence[str], *, by: By = OPE
     One that a crash kept from being let in is let in. Raises UnknownRole, AccountEnded, LastManager.
     """
     held = check_roles(held)
-    try:
-        receipt = ledger.journal.write(people.admit_account, AdmitAccount(account=account, roles=held), by)
-        return bool(receipt.entries)
-    except NothingRecorded:
-        pass  # it is in
-    try:
+    with suppress(NothingRecorded):  # it is in
+        ledger.journal.write(people.admit_account, AdmitAccount(account=account, roles=held), by)
+        return True
+    with suppress(NothingRecorded):  # it has them
         ledger.journal.write(people.give_roles, GiveRoles(account=account, roles=held), by)
-    except NothingRecorded:
-        return False
-    return True
+        return True
+    return False
 
 
 def end(
@@ -88,3 +80,20 @@ def end(
     # A crash here: their sessions are open still, and every page says no.
     with suppress(UnknownAccount):
         disable_account(state, account, now=now)
+
+
+def _admit(
+    ledger: Ledger,
+    state: Engine,
+    name: str,
+    held: Sequence[str],
+    password: str | None,
+    *,
+    now: datetime,
+    by: By,
+) -> Account:
+    held = check_roles(held)
+    account = add_account(state, name, password, now=now)
+    # A crash here: an account that sees and does nothing until `set_roles` lets it in.
+    ledger.journal.write(people.admit_account, AdmitAccount(account=account.id, roles=held), by)
+    return account

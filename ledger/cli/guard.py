@@ -4,7 +4,7 @@ import click
 
 from ledger import nouns
 from ledger.cli.compare import given
-from ledger.cli.support import json_option, recorded_json, to_json
+from ledger.cli.support import clock_option, json_option, recorded_json, to_json
 from ledger.custody.resume import resume as resume_log
 from ledger.custody.succession import succeed as succeed_log
 from ledger.journal.key_events import LogResumed, LogSucceeded
@@ -22,7 +22,7 @@ assert nouns  # imported so that the registry is whole
     metavar="FILE",
     help="The newest checkpoint that anybody kept: a file, - for standard input, or its text or short form.",
 )
-@click.option("--accept-clock", is_flag=True, help="Go on although a year has passed since the last entry.")
+@clock_option
 @json_option
 def resume(reason: str, checkpoint: str | None, accept_clock: bool, as_json: bool) -> None:
     """Go on with a fresh guard, where the former one was lost, damaged or another log's.
@@ -64,7 +64,7 @@ def resume(reason: str, checkpoint: str | None, accept_clock: bool, as_json: boo
     is_flag=True,
     help="Go on under the new name although nothing shows a loss: the name itself is to change.",
 )
-@click.option("--accept-clock", is_flag=True, help="Go on although a year has passed since the last entry.")
+@clock_option
 @json_option
 def succeed(
     origin: str,

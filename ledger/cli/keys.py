@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ledger.cli.support import Group, OutputFile, json_option, recorded_json, table, to_json
+from ledger.cli.support import Group, OutputFile, clock_option, json_option, recorded_json, table, to_json
 from ledger.custody.resume import OPERATOR
 from ledger.database import reading
 from ledger.journal.journal import By, Receipt
@@ -28,10 +28,6 @@ _DONE = {
 
 reason_option = click.option(
     "--reason", required=True, metavar="TEXT", help="Why. It stands in the log for ever."
-)
-
-clock_option = click.option(
-    "--accept-clock", is_flag=True, help="Go on although a year has passed since the last entry."
 )
 
 

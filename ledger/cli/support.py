@@ -28,6 +28,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 assert nouns  # imported so that the registry knows every kind before a ledger is opened
 
 
+clock_option = click.option(
+    "--accept-clock", is_flag=True, help="Go on although a year has passed since the last entry."
+)
+
+
 def json_option(function: F) -> F:
     """Adds `--json`; the command gets it as `as_json`."""
     return click.option(*JSON_NAMES, **JSON_FLAG)(function)

@@ -18,7 +18,6 @@ DATA = Path(__file__).parent / "data" / "roles.toml"
 ALL = "*"
 PERSONS = "persons"  # what buyers left of themselves: no part of ALL
 MANAGING = "account.give_roles"  # whoever may do this lets others in
-WITHOUT_ENTRY = frozenset({"label.print"})  # orders that are no command: they record nothing
 
 
 class UnknownRole(LedgerError):
