@@ -1,9 +1,7 @@
 """The web application: put together here, from services that somebody else supplies."""
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -14,20 +12,15 @@ from jinja2 import StrictUndefined
 from portal import error_pages, language
 from portal.address import NumberConverter
 from portal.answer_page import AnswerPages
+from portal.assets import POLICY, asset
 from portal.buyer import PAGES, buyer
 from portal.kept_answers import with_kept_answers
 from portal.plate import plate
 from portal.services import EXTENSION, Services
 
-STATIC = Path(__file__).parent / "static"
 LARGEST_REQUEST_BYTES = 12 * 1024 * 1024
-# Nothing is loaded from elsewhere, nothing is inline, nobody frames us: pages hold no script at all.
 HEADERS = (
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
-        "frame-ancestors 'none'; base-uri 'none'",
-    ),
+    ("Content-Security-Policy", POLICY),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
@@ -65,7 +58,7 @@ def create_app(services: Services, *, secret_key: str) -> Flask:
     app.url_map.converters["number"] = NumberConverter
     app.extensions[EXTENSION] = services
     app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
-    app.jinja_env.globals.update(plate=plate, style_sheet=_with_digest("portal.css"))
+    app.jinja_env.globals.update(plate=plate, asset=asset)
     language.install(app)
     error_pages.install(app)
     app.register_blueprint(buyer)
@@ -89,8 +82,3 @@ def with_headers(wsgi_app: WSGIApplication) -> WSGIApplication:
         return wsgi_app(environ, start)
 
     return answer
-
-
-def _with_digest(name: str) -> str:
-    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()
-    return f"/static/{name}?v={digest[:12]}"

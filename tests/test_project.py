@@ -1,9 +1,12 @@
 """What holds for the project as a whole: its files, its locks, its documents and its own test rules."""
 
+import base64
+import hashlib
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -44,6 +47,11 @@ def text_of(path: Path) -> str:
     """The file's text; empty for a picture or a font (bytes that hold a zero)."""
     content = (ROOT / path).read_bytes()
     return "" if b"\0" in content else content.decode("utf-8", errors="replace")
+
+
+def is_vendored(path: Path) -> bool:
+    """Written by others and kept as it came."""
+    return "vendor" in path.parts
 
 
 def is_licence(path: Path) -> bool:
@@ -101,14 +109,27 @@ def test_no_module_is_longer_than_400_lines(tracked: list[Path]) -> None:
 
 
 def test_no_file_holds_an_email_address_outside_example(tracked: list[Path]) -> None:
-    places = found(ADDRESS, [path for path in tracked if not is_licence(path)])
+    ours = [path for path in tracked if not is_licence(path) and not is_vendored(path)]
+    places = found(ADDRESS, ours)
     real = [f"{place}: {address}" for place, address in places if not address.endswith(".example")]
     assert not real, "\n".join(real)
 
 
 def test_no_file_holds_a_path_of_one_machine(tracked: list[Path]) -> None:
-    places = [f"{place}: {path}" for place, path in found(MACHINE_PATH, tracked)]
+    ours = [path for path in tracked if not is_vendored(path)]
+    places = [f"{place}: {path}" for place, path in found(MACHINE_PATH, ours)]
     assert not places, "\n".join(places)
+
+
+def test_what_others_wrote_is_as_it_came_and_has_its_licence(tracked: list[Path]) -> None:
+    vendored = {path for path in tracked if is_vendored(path) and path.suffix in {".js", ".css"}}
+    lists = [path for path in tracked if path.name == "VENDOR.toml"]
+    listed = {path.parent / name: row for path in lists for name, row in tomllib.loads(text_of(path)).items()}
+    assert vendored == listed.keys()
+    for path, row in listed.items():
+        digest = hashlib.sha384((ROOT / path).read_bytes()).digest()
+        assert base64.b64encode(digest).decode() == row["sha384"], path
+        assert path.with_suffix(".LICENSE") in tracked, path
 
 
 def test_a_lock_holds_versions_and_hashes_and_nothing_else(tracked: list[Path]) -> None:

@@ -1,11 +1,8 @@
 """The console's frame: its blueprint, who may enter, navigation, seal, language, and its error pages."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +12,7 @@ from werkzeug import Response as AnyResponse
 from werkzeug.exceptions import HTTPException
 
 from ledger.errors import LedgerError
+from portal.assets import POLICY_WITH_SCRIPTS
 from portal.console.desk import (
     LANGUAGE_COOKIE,
     close_snapshot,
@@ -33,7 +31,6 @@ from portal.permissions import Rule, rule_of
 from portal.security import STAFF_PATH, local_path, refuse_forged, signed_in
 from translations import Words, catalogues, mark
 
-STATIC = Path(__file__).parent.parent / "static"
 OPEN_TO_ALL = {
     "console.sign_in",
     "console.sign_in_form",
@@ -90,7 +87,6 @@ class Frame:
     """All that stands around a page."""
 
     brand: str
-    style_sheet: str
     parts: Sequence[tuple[str, Sequence[tuple[Place, str, bool]]]]  # title; place, address, is here
     languages: Sequence[tuple[str, str, str]]  # tag, name, address
     account: str
@@ -142,7 +138,8 @@ def admit() -> AnyResponse | None:
 
 @console.after_request
 def keep_private(response: AnyResponse) -> AnyResponse:
-    """What staff see stays in no cache; the language and the session decide what a page says."""
+    """What staff see stays in no cache; the language and the session decide what a page says. Scripts add to it."""
+    response.headers.setdefault("Content-Security-Policy", POLICY_WITH_SCRIPTS)
     response.headers.setdefault("Cache-Control", "no-store")
     return response
 
@@ -197,7 +194,6 @@ def _frame(here: str) -> Frame:
     recorded = request.args.get("recorded", "")
     return Frame(
         brand=house().brand,
-        style_sheet=_style_sheet(),
         parts=_parts(here) if account else (),
         languages=_languages(),
         account=account.account.name if account else "",
@@ -251,13 +247,6 @@ def _sealed(words: Words) -> Sealed:
         root_start=f"{standing.root[:4]} {standing.root[4:8]}",
         is_old=standing.is_old,
     )
-
-
-@cache
-def _style_sheet() -> str:
-    """The address carries the content's digest, so that browsers may keep it for a year."""
-    digest = hashlib.sha256((STATIC / "console.css").read_bytes()).hexdigest()
-    return f"/static/console.css?v={digest[:12]}"
 
 
 def go_to(where: str, recorded: int | None = None) -> AnyResponse:
