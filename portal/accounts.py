@@ -1,15 +1,14 @@
 """Accounts of staff and their sessions, kept in state.db. Knows no web.
 
-A name is a person's, so it stands here and never in the log; there the actor is `account:ID`. A session is
-a random token in the person's cookie, of which we keep only the SHA-256: who reads the database cannot sign
-in with it.
+A name is a person's, so it lies in the vault (`portal.names`); here stands a keyed digest, by which it is found, and in
+the log the actor is `account:ID`. A session is a random token in the person's cookie, of which we keep only the
+SHA-256: who reads the database cannot sign in with it.
 """
 
 import hashlib
 import hmac
 import os
 import secrets
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,9 +35,9 @@ from ledger.identifiers import new_id
 from ledger.moments import Moment
 from ledger.state import STATE
 from portal.attempts import begin_attempt, forget_attempts
+from portal.names import KeptName, Names, folded
 from portal.passwords import hash_password, is_outdated, rehash_password, verify_password
 
-MAX_NAME_CHARACTERS = 80
 TOKEN_BYTES = 32
 IDLE = timedelta(hours=12)  # a working day at the packing table
 LIFETIME = timedelta(days=7)
@@ -49,11 +48,13 @@ accounts_table = Table(
     "accounts",
     STATE,
     Column("id", String(16), primary_key=True),
-    Column("name", String, nullable=False),
-    Column("name_key", String, nullable=False, unique=True),
+    Column("name", String),  # of an account made before names lay in the vault, until it is moved there
     Column("password_hash", String, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("disabled_at", Moment),
+    Column("name_item", String(16)),  # of the vault; none once the account has ended
+    Column("name_digest", String(64)),
+    Index("accounts_name_digest", "name_digest", unique=True),
 )
 sessions = Table(
     "sessions",
@@ -66,12 +67,6 @@ sessions = Table(
     Index("sessions_account", "account"),
     Index("sessions_last_seen", "last_seen_at"),
 )
-
-
-class InvalidAccountName(LedgerError):
-    """A name that cannot be shown or told from others."""
-
-    message = "An account's name has 1 to 80 visible characters, without line breaks or control characters."
 
 
 class NameTaken(Refused):
@@ -140,41 +135,66 @@ class NewSession:
 # --- accounts
 
 
-def add_account(engine: Engine, name: str, password: str | None, *, now: datetime) -> Account:
+def add_account(engine: Engine, name: KeptName, password: str | None, *, now: datetime) -> Account:
     """A new account; without a password, which somebody chooses later, nobody can sign in with it.
 
-    Raises InvalidAccountName, NameTaken, PasswordTooShort or PasswordTooLong.
+    Raises NameTaken, PasswordTooShort or PasswordTooLong.
     """
-    name, hashed = _name(name), hash_password(password) if password is not None else NO_PASSWORD
-    account = Account(id=new_id(os.urandom), name=name, created_at=now, disabled_at=None)
+    hashed = hash_password(password) if password is not None else NO_PASSWORD
+    account = Account(id=new_id(os.urandom), name=name.text, created_at=now, disabled_at=None)
+    values = {"id": account.id, "name_item": name.sealed.item, "name_digest": name.digest, "created_at": now}
     with writing(engine) as connection:
-        if _row(connection, accounts_table.c.name_key == _name_key(name)) is not None:
-            raise NameTaken(name=name)
-        values = {"id": account.id, "name": name, "name_key": _name_key(name), "password_hash": hashed}
-        connection.execute(insert(accounts_table).values(**values, created_at=now))
+        if _row(connection, accounts_table.c.name_digest == name.digest) is not None:
+            raise NameTaken(name=name.text)
+        connection.execute(insert(accounts_table).values(**values, password_hash=hashed))
     return account
 
 
-def accounts(engine: Engine) -> list[Account]:
-    """All accounts, disabled ones included, by name."""
+def accounts(engine: Engine, names: Names) -> list[Account]:
+    """All accounts by name, those that ended, and have none here any more, first."""
     with reading(engine) as connection:
-        return [_account(row) for row in connection.execute(select(accounts_table).order_by("name_key"))]
+        found = [_account(row, names) for row in connection.execute(select(accounts_table))]
+    return sorted(found, key=lambda one: (folded(one.name), one.id))
 
 
-def account_of(engine: Engine, account_id: str) -> Account | None:
+def account_of(engine: Engine, names: Names, account_id: str) -> Account | None:
     """The account with this id, or None."""
     with reading(engine) as connection:
         row = _row(connection, accounts_table.c.id == account_id)
-    return None if row is None else _account(row)
+    return None if row is None else _account(row, names)
 
 
-def account_named(engine: Engine, name: str) -> Account:
+def account_named(engine: Engine, names: Names, name: str) -> Account:
     """The account with this name, in whatever letters. Raises UnknownAccount."""
     with reading(engine) as connection:
-        row = _row(connection, accounts_table.c.name_key == _name_key(name))
+        row = _row(connection, accounts_table.c.name_digest == names.digest(name))
     if row is None:
         raise UnknownAccount(account=name)
-    return _account(row)
+    return _account(row, names)
+
+
+def set_name(engine: Engine, account_id: str, name: KeptName) -> None:
+    """Have the account be found by this name. Raises UnknownAccount, NameTaken."""
+    with writing(engine) as connection:
+        taken = _row(connection, accounts_table.c.name_digest == name.digest)
+        if taken is not None and taken.id != account_id:
+            raise NameTaken(name=name.text)
+        values = {"name": None, "name_item": name.sealed.item, "name_digest": name.digest}
+        if not _update(connection, account_id, **values):
+            raise UnknownAccount(account=account_id)
+
+
+def forget_name(engine: Engine, account_id: str) -> None:
+    """Let the account be found by no name."""
+    with writing(engine) as connection:
+        _update(connection, account_id, name=None, name_item=None, name_digest=None)
+
+
+def names_in_clear(engine: Engine) -> dict[str, str]:
+    """The names, by account, that were written here before names lay in the vault."""
+    old = select(accounts_table.c.id, accounts_table.c.name).where(accounts_table.c.name.is_not(None))
+    with reading(engine) as connection:
+        return dict(connection.execute(old).all())
 
 
 def set_password(engine: Engine, account_id: str, password: str) -> None:
@@ -183,19 +203,24 @@ def set_password(engine: Engine, account_id: str, password: str) -> None:
 
 
 def disable_account(engine: Engine, account_id: str, *, now: datetime) -> None:
-    """Let the account sign in no more and end all its sessions; its name stays. Raises UnknownAccount."""
-    _change(engine, account_id, disabled_at=now)
+    """Let the account sign in no more and end all its sessions. Raises UnknownAccount.
+
+    Its name is free again, and only the vault still has it: `state.db` says nothing of who has gone.
+    """
+    _change(engine, account_id, disabled_at=now, name_item=None, name_digest=None, password_hash=NO_PASSWORD)
 
 
-def authenticate(engine: Engine, name: str, password: str, *, address: str, now: datetime) -> Account:
+def authenticate(
+    engine: Engine, names: Names, name: str, password: str, *, address: str, now: datetime
+) -> Account:
     """The account whose name and password these are; `address` is where the attempt comes from.
 
     As much work for a name that nobody has. Raises TooManyAttempts(wait_seconds) or SignInRefused.
     """
-    key = _name_key(name)
+    key = names.digest(name)
     begin_attempt(engine, key, address, now=now)
     with reading(engine) as connection:
-        row = _row(connection, accounts_table.c.name_key == key)
+        row = _row(connection, accounts_table.c.name_digest == key)
     is_right = verify_password(None if row is None else row.password_hash or None, password)
     if row is None or not is_right or row.disabled_at is not None:
         raise SignInRefused()
@@ -203,7 +228,7 @@ def authenticate(engine: Engine, name: str, password: str, *, address: str, now:
     if is_outdated(row.password_hash):
         with writing(engine) as connection:
             _update(connection, row.id, password_hash=rehash_password(password))
-    return _account(row)
+    return _account(row, names)
 
 
 # --- sessions
@@ -221,10 +246,10 @@ def start_session(engine: Engine, account: Account, *, now: datetime) -> NewSess
     return NewSession(token=token, session=begun)
 
 
-def find_session(engine: Engine, token: str, *, now: datetime) -> Session | None:
+def find_session(engine: Engine, names: Names, token: str, *, now: datetime) -> Session | None:
     """The session of this token, unless it ended, ran out or its account was disabled."""
     with reading(engine) as connection:
-        both = select(sessions, accounts_table.c.name, accounts_table.c.disabled_at)
+        both = select(sessions, accounts_table.c.name_item, accounts_table.c.disabled_at)
         row = connection.execute(
             both.add_columns(accounts_table.c.created_at.label("account_created_at"))
             .join(accounts_table)
@@ -234,9 +259,7 @@ def find_session(engine: Engine, token: str, *, now: datetime) -> Session | None
         return None
     if now - row.last_seen_at >= SEEN_EVERY:
         _see(engine, row.token_hash, now=now)
-    account = Account(
-        id=row.account, name=row.name, created_at=row.account_created_at, disabled_at=row.disabled_at
-    )
+    account = Account(row.account, _name(row, names), row.account_created_at, row.disabled_at)
     return Session(id=_id_of(row.token_hash), account=account, csrf=row.csrf, created_at=row.created_at)
 
 
@@ -301,30 +324,9 @@ def _row(connection: Connection, condition: Any) -> Row[Any] | None:
     return connection.execute(select(accounts_table).where(condition)).one_or_none()
 
 
-def _account(row: Row[Any]) -> Account:
-    return Account(id=row.id, name=row.name, created_at=row.created_at, disabled_at=row.disabled_at)
+def _account(row: Row[Any], names: Names) -> Account:
+    return Account(row.id, _name(row, names), row.created_at, row.disabled_at)
 
 
-def _name(name: str) -> str:
-    """The name as it is shown: NFC, without white space around it. Raises InvalidAccountName."""
-    name = unicodedata.normalize("NFC", name).strip()
-    if not 1 <= len(name) <= MAX_NAME_CHARACTERS or not _name_key(name):
-        raise InvalidAccountName()
-    if any(_is_hidden(character) and character not in JOINERS for character in name):
-        raise InvalidAccountName()
-    return name
-
-
-# ZWNJ and ZWJ: Persian and several Indian scripts write names with them. In the key they don't count.
-JOINERS = "\u200c\u200d"
-
-
-def _name_key(name: str) -> str:
-    """What must differ between two names: neither case, nor width, nor what cannot be seen."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    return "".join(character for character in folded if not _is_hidden(character)).strip()
-
-
-def _is_hidden(character: str) -> bool:
-    """Control, format, surrogate, private and unassigned characters, line and paragraph separators."""
-    return unicodedata.category(character)[0] == "C" or unicodedata.category(character) in ("Zl", "Zp")
+def _name(row: Row[Any], names: Names) -> str:
+    return names.read(row.name_item) if row.name_item else ""

@@ -19,6 +19,7 @@ from ledger.people.roles import demand
 from ledger.settings import Settings
 from ledger.state import open_state
 from portal.accounts import Account, account_named, accounts
+from portal.names import Names
 
 ID = re.compile("[2-9A-HJ-NP-Z]{16}")
 LONGEST_FACT = 60
@@ -51,20 +52,20 @@ def acting(
     """
     settings = Settings.from_env()
     with closing(open_ledger(settings, accept_long_silence=accept_clock)) as ledger:
-        actor = choose_account(settings, account).actor
+        actor = choose_account(ledger, account).actor
         with reading(ledger.engine) as connection:
             demand(roles_of(connection, actor), command)
         yield ledger, By(actor, key)
 
 
-def choose_account(settings: Settings, name: str | None) -> Account:
+def choose_account(ledger: Ledger, name: str | None) -> Account:
     """The account of this name, or the only one there is.
 
     Raises UnknownAccount, and UsageError where it is disabled, where there is none, or where there are two.
     """
-    state = open_state(settings.state_db)
+    state, names = open_state(ledger.settings.state_db), Names.of(ledger)
     try:
-        wanted = accounts(state) if name is None else [account_named(state, name)]
+        wanted = accounts(state, names) if name is None else [account_named(state, names, name)]
     finally:
         state.dispose()
     able = [one for one in wanted if one.disabled_at is None]
@@ -76,8 +77,8 @@ def choose_account(settings: Settings, name: str | None) -> Account:
         raise click.UsageError(
             "There is no account to act as. Make one: lotproof account add NAME --role ROLE"
         )
-    names = ", ".join(one.name for one in able)
-    raise click.UsageError(f"Say who acts, with --as NAME. There are: {names}.")
+    several = ", ".join(one.name for one in able)
+    raise click.UsageError(f"Say who acts, with --as NAME. There are: {several}.")
 
 
 def show_receipt(receipt: Receipt, *, as_json: bool) -> None:

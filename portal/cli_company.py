@@ -18,11 +18,13 @@ from ledger.people.account import roles_of
 from ledger.people.roles import roles
 from ledger.settings import Settings
 from ledger.state import open_state
-from portal.accounts import account_named, accounts, add_account, set_password
+from portal.accounts import account_named, accounts, set_password
+from portal.cli_lists import names_of_accounts
 from portal.demo import load, save
 from portal.founding import founding
+from portal.names import Names, shown
 from portal.passwords import new_password
-from portal.staff import all_but_auditing, end, let_in, set_roles
+from portal.staff import all_but_auditing, end, give_name, let_in, move_names, set_roles
 
 assert nouns  # imported so that the new database is made for every noun
 
@@ -43,8 +45,8 @@ def init(host: str | None, origin: str | None, log_entries: str | None, name: st
     """Make an empty company: keys, databases, a log with its first entry, and a first account."""
     given = {"LOTPROOF_HOST": host, "LOTPROOF_ORIGIN": origin, "LOTPROOF_LOG_ENTRIES": log_entries}
     settings = Settings.from_env({**os.environ, **{key: value for key, value in given.items() if value}})
-    # Tried in memory first: a name that is refused must not leave half a company.
-    add_account(open_state(None), name, new_password(os.urandom), now=datetime.now(UTC))
+    # First: a name that is refused must not leave half a company.
+    shown(name)
     with founding(settings) as new:
         ledger, state = create_ledger(new), open_state(new.state_db)
         vkey = ledger.keys.signer.verifier.to_text()
@@ -104,9 +106,11 @@ def add(name: str, held: tuple[str, ...], accept_clock: bool) -> None:
 def give_roles(name: str, held: tuple[str, ...], accept_clock: bool) -> None:
     """Have an account act in these roles and no others."""
     with _house(accept_clock=accept_clock) as (ledger, state):
-        found = account_named(state, name)
+        found = account_named(state, Names.of(ledger), name)
         is_new = set_roles(ledger, found.id, held)
-    click.echo(f"{found.name} {'now acts' if is_new else 'acts already'} as: {', '.join(held)}.")
+        if not found.name:  # a crash while it was let in: what the vault held of it was swept
+            give_name(ledger, state, found.id, name)
+    click.echo(f"{found.name or name} {'now acts' if is_new else 'acts already'} as: {', '.join(held)}.")
 
 
 @account.command("list")
@@ -114,15 +118,16 @@ def give_roles(name: str, held: tuple[str, ...], accept_clock: bool) -> None:
 def list_accounts(as_json: bool) -> None:
     """List the accounts with their roles, disabled ones included."""
     with _house(accept_clock=True) as (ledger, state), reading(ledger.engine) as connection:
+        known = names_of_accounts(ledger, connection)
         rows = [
             {
-                "name": one.name,
+                "name": one.name or known.get(one.actor, one.id),
                 "actor": one.actor,
                 "roles": list(roles_of(connection, one.actor)),
                 "created": format_moment(one.created_at),
                 "disabled": format_moment(one.disabled_at) if one.disabled_at else None,
             }
-            for one in accounts(state)
+            for one in accounts(state, Names.of(ledger))
         ]
     if as_json:
         click.echo(to_json(rows))
@@ -140,10 +145,21 @@ def _cell(value: object) -> str:
 def password(name: str) -> None:
     """Give an account a new password, shown once; its sessions end."""
     fresh = new_password(os.urandom)
-    with _state() as state:
-        found = account_named(state, name)
+    with _house(accept_clock=True) as (ledger, state):
+        found = account_named(state, Names.of(ledger), name)
         set_password(state, found.id, fresh)
     click.echo(f"Account   {found.name}\nPassword  {fresh}   (shown this once)")
+
+
+@account.command()
+@click.argument("name")
+@click.argument("other")
+@clock_option
+def rename(name: str, other: str, accept_clock: bool) -> None:
+    """Have the account NAME be called OTHER; what the log holds of it stays as it is."""
+    with _house(accept_clock=accept_clock) as (ledger, state):
+        give_name(ledger, state, account_named(state, Names.of(ledger), name).id, other)
+    click.echo(f"{name} is called {other} now.")
 
 
 @account.command()
@@ -153,7 +169,7 @@ def password(name: str) -> None:
 def disable(name: str, reason: str, accept_clock: bool) -> None:
     """Let an account sign in and act no more; its sessions end. There is no way back."""
     with _house(accept_clock=accept_clock) as (ledger, state):
-        found = account_named(state, name)
+        found = account_named(state, Names.of(ledger), name)
         end(ledger, state, found.id, reason, now=datetime.now(UTC))
     click.echo(f"{found.name} can sign in no more.")
 
@@ -165,6 +181,7 @@ def _house(*, accept_clock: bool) -> Iterator[tuple[Ledger, Engine]]:
         _state() as state,
         closing(open_ledger(Settings.from_env(), accept_long_silence=accept_clock)) as ledger,
     ):
+        move_names(ledger, state)
         yield ledger, state
 
 

@@ -16,13 +16,13 @@ from ledger.cli.support import (
     to_json,
 )
 from ledger.database import reading
+from ledger.journal.opening import Ledger
 from ledger.journal.registry import Recorded
 from ledger.moments import format_moment
+from ledger.people.account import name_items
 from ledger.quantities import UNITS
 from ledger.recall.claim import list_claims
 from ledger.recall.recall import list_recalls, recalls_over
-from ledger.settings import Settings
-from ledger.state import open_state
 from ledger.trace.batch import Batch, get_batch, inputs_of, list_batches, unconsumed
 from ledger.trace.bill_of_materials import list_materials
 from ledger.trace.genealogy import Trace, trace_batches, trace_forward
@@ -33,9 +33,9 @@ from ledger.trace.quality import hold_on
 from ledger.trace.shipment import list_shipments
 from ledger.trace.substitution import list_substitutions
 from ledger.trace.unit import ranges_of, sets_of
-from portal.accounts import accounts
 from portal.cli_acting import entry_line
 from portal.console.history import entries_about
+from portal.names import Names
 
 Row = Mapping[str, object]
 LONGEST_HISTORY = 1_000
@@ -215,7 +215,7 @@ def show_batch(code: str, as_json: bool) -> None:
         batch = get_batch(connection, code)
         facts = batch_facts(connection, batch)
         history = entries_about(connection, f"batch:{batch.id}", limit=LONGEST_HISTORY).entries[::-1]
-        names = names_of_accounts(ledger.settings)
+        names = names_of_accounts(ledger.own, connection)
     if as_json:
         click.echo(to_json({**facts, "history": [recorded_json(one) for one in history]}))
     else:
@@ -255,15 +255,12 @@ def history_line(one: Recorded[Any], names: Mapping[str, str]) -> str:
     return f"{format_moment(one.at)}  {entry_line(one)}  by {names.get(one.actor, one.actor)}"
 
 
-def names_of_accounts(settings: Settings) -> dict[str, str]:
-    """Accounts' names by actor: the log itself knows no names, and neither does a mirror."""
-    if settings.mirror_of is not None:
+def names_of_accounts(ledger: Ledger | None, connection: Connection) -> dict[str, str]:
+    """Accounts' names by actor, out of the vault; a mirror (None) has none."""
+    if ledger is None:
         return {}
-    state = open_state(settings.state_db)
-    try:
-        return {one.actor: one.name for one in accounts(state)}
-    finally:
-        state.dispose()
+    names = Names.of(ledger)
+    return {actor: names.read(item) or actor for actor, item in name_items(connection).items()}
 
 
 # --- trace

@@ -37,7 +37,7 @@ def show_shipment(code: str, as_json: bool) -> None:
         shipment = find_shipment(connection, code)
         lines = lines_of(connection, shipment.id)
         history = entries_about(connection, f"shipment:{shipment.id}", limit=LONGEST_HISTORY).entries[::-1]
-        names = names_of_accounts(ledger.settings)
+        names = names_of_accounts(ledger.own, connection)
     if as_json:
         entries = [recorded_json(one) for one in history]
         click.echo(to_json({**_facts(shipment), "lines": _rows(lines), "history": entries}))

@@ -75,8 +75,8 @@ def export(reference: str, out: tuple[Path, ...], account: str | None, as_json: 
     for path in out:
         if path.exists():
             raise FileThere(path=path)
-    actor = choose_account(Settings.from_env(), account).actor
     with closing(open_ledger(Settings.from_env())) as ledger:
+        actor = choose_account(ledger, account).actor
         held = holding_on(ledger, reference, actor=actor)
     for path in out:
         write_new(path, (as_page(held) if path.suffix.lower() in AS_PAGE else to_json(held)).encode())
@@ -108,7 +108,7 @@ def accesses(reference: str, as_json: bool) -> None:
 @person.command()
 @json_option
 def retention(as_json: bool) -> None:
-    """Show how long each kind of personal value is kept once its claim is settled or declined, and why."""
+    """Show how long each kind of personal value is kept once it has served its purpose, and why."""
     with opened_ledger() as ledger, reading(ledger.engine) as connection:
         in_force = rules(connection)
     if as_json:

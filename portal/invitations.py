@@ -14,6 +14,7 @@ from ledger.errors import NotFound
 from ledger.moments import Moment
 from ledger.state import STATE
 from portal.accounts import Account, account_of, set_password
+from portal.names import Names
 
 TOKEN_BYTES = 32
 LASTS = timedelta(days=7)
@@ -43,20 +44,20 @@ def invite(engine: Engine, account: str, *, now: datetime) -> str:
     return token
 
 
-def invited(engine: Engine, token: str, *, now: datetime) -> Account:
+def invited(engine: Engine, names: Names, token: str, *, now: datetime) -> Account:
     """Whose link this is. Raises InvitationEnded, also where the account was disabled since."""
     wanted = (invitations.c.token_hash == _hash(token)) & (invitations.c.ends_at > now)
     with reading(engine) as connection:
         account = connection.scalar(select(invitations.c.account).where(wanted))
-    found = account_of(engine, account) if account else None
+    found = account_of(engine, names, account) if account else None
     if found is None or found.disabled_at is not None:
         raise InvitationEnded()
     return found
 
 
-def accept(engine: Engine, token: str, password: str, *, now: datetime) -> Account:
+def accept(engine: Engine, names: Names, token: str, password: str, *, now: datetime) -> Account:
     """Give the account its password and end the link. Raises InvitationEnded, PasswordTooShort or PasswordTooLong."""
-    found = invited(engine, token, now=now)
+    found = invited(engine, names, token, now=now)
     set_password(engine, found.id, password)
     # A crash here: the link works once more for whoever has it, until a week has passed.
     with writing(engine) as connection:

@@ -13,6 +13,7 @@ from ledger.trace.batch import Batch, get_batch
 from ledger.trace.product import Product, get_product
 from ledger.trace.seller import Seller, get_seller
 from ledger.trace.shipment import shipment_lines, shipments
+from portal.names import Names
 from portal.services import House, Notice, NoticeProduct, RecalledModel
 
 NOBODY = House("Lotproof", "", "", None, "UTC", only_own_serials=False)
@@ -24,12 +25,14 @@ class Live:
 
     ledger: Ledger
     state: Engine
+    names: Names = field(init=False)
     _house: tuple[float, House] | None = None  # good until this monotonic time
     _answering: Snapshot = field(init=False)
     _models: tuple[int, tuple[RecalledModel, ...]] | None = None  # at this size of the log
 
     def __post_init__(self) -> None:
         self._answering = Snapshot(self.ledger.engine)
+        self.names = Names.of(self.ledger)
 
     def house(self) -> House:
         """Who speaks, as described a second ago or later."""

@@ -16,6 +16,7 @@ from portal.console.pages import console
 from portal.live import Live
 from portal.pictures import pictures
 from portal.proofs import proofs
+from portal.staff import move_names
 
 assert ledger.nouns  # imported so that the registry is whole
 
@@ -25,7 +26,9 @@ def open_app(settings: Settings, *, accept_long_silence: bool = False) -> Flask:
     opened = open_ledger(settings, accept_long_silence=accept_long_silence)
     # Form tokens are signed with a key of their own, derived so that nothing more has to be kept.
     secret_key = hmac.digest(opened.keys.links, b"web session", "sha256").hex()
-    app = create_app(Live(opened, open_state(settings.state_db)), secret_key=secret_key)
+    state = open_state(settings.state_db)
+    move_names(opened, state)
+    app = create_app(Live(opened, state), secret_key=secret_key)
     app.config.update(
         SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_NAME="lotproof"
     )

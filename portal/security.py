@@ -14,6 +14,7 @@ from ledger.errors import LedgerError
 from portal.accounts import LIFETIME, NewSession, Session, end_session, find_session, is_csrf
 from portal.accounts import authenticate as authenticate_account
 from portal.accounts import start_session as start_account_session
+from portal.names import Names
 
 SESSION_COOKIE = "lotproof_session"
 STAFF_PATH = "/console"
@@ -34,14 +35,21 @@ class FormNotOurs(LedgerError):
 
 
 def sign_in(
-    request: Request, state: Engine, *, name: str, password: str, address: str, now: datetime
+    request: Request,
+    state: Engine,
+    names: Names,
+    *,
+    name: str,
+    password: str,
+    address: str,
+    now: datetime,
 ) -> NewSession:
     """A new session for whoever gave this name and password; an older one of this browser ends.
 
     Raises TooManyAttempts or SignInRefused, and FormNotOurs for a form that another site sends.
     """
     refuse_foreign(request)
-    account = authenticate_account(state, name, password, address=address, now=now)
+    account = authenticate_account(state, names, name, password, address=address, now=now)
     sign_out(request, state)
     return start_account_session(state, account, now=now)
 
@@ -53,10 +61,10 @@ def sign_out(request: Request, state: Engine) -> None:
         end_session(state, token)
 
 
-def signed_in(request: Request, state: Engine, *, now: datetime) -> Session | None:
+def signed_in(request: Request, state: Engine, names: Names, *, now: datetime) -> Session | None:
     """The session of this request's cookie, unless it ended or ran out."""
     token = request.cookies.get(SESSION_COOKIE)
-    return find_session(state, token, now=now) if token else None
+    return find_session(state, names, token, now=now) if token else None
 
 
 def set_session_cookie(request: Request, response: Response, token: str) -> None:

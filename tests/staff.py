@@ -22,6 +22,7 @@ from portal.accounts import Account
 from portal.app import create_app
 from portal.console.pages import console
 from portal.live import Live
+from portal.names import Names
 from portal.staff import let_in
 from tests.world import World
 
@@ -39,6 +40,10 @@ class Desk:
     app: Flask
     state: Engine
     accounts: dict[str, Account] = field(default_factory=dict)
+
+    @property
+    def names(self) -> Names:
+        return Names.of(self.world.ledger)
 
     @classmethod
     def of(cls, world: World) -> "Desk":

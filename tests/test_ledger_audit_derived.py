@@ -18,6 +18,7 @@ from ledger.trace.bill_of_materials import NeededMaterial, ReviseBillOfMaterials
 from ledger.trace.commissioning import stage
 from ledger.trace.seller import DescribeSeller
 from ledger.trace.substitution import FindSubstitution
+from portal.names import Names
 from tests.tampering import audited, change, copied, places
 from tests.world import World
 
@@ -58,10 +59,11 @@ def fill(world: World) -> None:
     world.recall("R1", lots=["SF-1"])
     world.claim(batch.serials[0])
     forget_some(world, [world.claim(batch.serials[place]) for place in (1, 2)])
-    rotate_master_key(world.ledger, "A test.", By("system:operator"))
     for account, role in (("A" * 16, "admin"), ("B" * 16, "warehouse")):
-        world.do(AdmitAccount(account=account, roles=(role,)))
+        name = Names.of(world.ledger).keep(role, now=world.clock.now()).sealed
+        world.do(AdmitAccount(account=account, roles=(role,), name=name))
     world.do(EndAccount(account="B" * 16, reason="A test."))
+    rotate_master_key(world.ledger, "A test.", By("system:operator"))
 
 
 def forget_some(world: World, claims: list[str]) -> None:

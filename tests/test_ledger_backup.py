@@ -39,9 +39,11 @@ from ledger.recall.erasing import carry_out_erasure
 from ledger.recall.person import ErasePerson
 from ledger.state import open_state
 from ledger.vault.vault import UnknownItem
-from portal.accounts import accounts, add_account, find_session, start_session
+from portal.accounts import accounts, find_session, start_session
 from portal.cli import main
 from portal.cli_backup import ENDED, STATE_TABLES
+from portal.names import Names
+from portal.staff import let_in
 from tests.postgres import Server
 from tests.tampering import audited
 from tests.world import ADA, World
@@ -80,7 +82,7 @@ def copies(world: World, tmp_path: Path) -> Copies:
     """A company with something of everything, and an account."""
     told(world)
     state = open_state(world.ledger.settings.state_db)
-    add_account(state, "Ada", "a rather long sentence", now=world.clock.now())
+    let_in(world.ledger, state, "Ada", ("seller",), now=world.clock.now())
     state.dispose()
     return Copies(world, tmp_path / "copies")
 
@@ -111,7 +113,7 @@ def test_what_is_restored_is_what_was_there(copies: Copies, tmp_path: Path) -> N
     item = contact_of(world)
     assert again.ledger.vault.opening(item) == world.ledger.vault.opening(item)
     state = open_state(again.ledger.settings.state_db)
-    assert [one.name for one in accounts(state)] == ["Ada"]
+    assert [one.name for one in accounts(state, Names.of(again.ledger))] == ["Ada"]
     state.dispose()
     again.batch("B2", units=2)
     again.close()
@@ -476,13 +478,14 @@ def test_the_key_of_an_older_backup_is_tried_while_it_is_here_and_asked_for_afte
 def test_whoever_was_signed_in_signs_in_anew_after_a_restore(copies: Copies, tmp_path: Path) -> None:
     world = copies.world
     state = open_state(world.ledger.settings.state_db)
-    token = start_session(state, accounts(state)[0], now=world.clock.now()).token
+    names = Names.of(world.ledger)
+    token = start_session(state, accounts(state, names)[0], now=world.clock.now()).token
     state.dispose()
     copies.make()
     copies.restored(tmp_path / "again")
     state = open_state(tmp_path / "again" / "state.db")
-    assert [one.name for one in accounts(state)] == ["Ada"]
-    assert find_session(state, token, now=world.clock.now()) is None
+    assert [one.name for one in accounts(state, names)] == ["Ada"]
+    assert find_session(state, names, token, now=world.clock.now()) is None
     state.dispose()
 
 

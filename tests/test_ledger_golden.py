@@ -92,6 +92,7 @@ EVENTS: tuple[Event, ...] = (
     account.AccountAdmitted(account=A, roles=("warehouse", "quality")),
     account.RolesGiven(account=A, roles=("auditor",)),
     account.AccountEnd(account=A, reason=TEXT),
+    account.AccountNamed(account=A, name=account.SealedName(B, C, DIGEST)),
     party.PartyRegistered(party=A, code="QINGLUO", name="Qingluo Assembly", role="factory", country="CN"),
     product.ProductRegistered(
         product=A,

@@ -20,7 +20,14 @@ from ledger.journal.registry import KIND_OF, KINDS, NOUN_OF, NOUNS, Event, Noun,
 from ledger.journal.replay import recorded_from, replay
 from ledger.log import store
 from ledger.log.entry import KIND
-from ledger.people.account import PEOPLE, AdmitAccount, EndAccount, GiveRoles
+from ledger.people.account import (
+    PEOPLE,
+    AdmitAccount,
+    EndAccount,
+    GiveRoles,
+    NameAccount,
+    SealedName,
+)
 from ledger.quantities import Money, Quantity
 from ledger.recall.claim import AcceptClaim, DeclineClaim, SettleClaim
 from ledger.recall.person import ErasePerson, ExpireItems, SetRetention
@@ -76,7 +83,9 @@ def tell_everything(world: World) -> None:
 
 def tell_of_accounts(world: World) -> None:
     for account, roles in (("A" * 16, ("admin", "seller")), ("B" * 16, ("quality",)), ("C" * 16, ())):
-        world.do(AdmitAccount(account=account, roles=roles))
+        name = SealedName(account[:15] + "N", account[:15] + "M", "ab" * 32)
+        world.do(AdmitAccount(account=account, roles=roles, name=name))
+    world.do(NameAccount(account="A" * 16, name=SealedName("A" * 15 + "N", "A" * 15 + "P", "cd" * 32)))
     for roles in (("warehouse", "support"), ("auditor",)):
         world.do(GiveRoles(account="B" * 16, roles=roles))
     world.do(EndAccount(account="C" * 16, reason="They work elsewhere now."))

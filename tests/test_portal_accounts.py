@@ -4,6 +4,7 @@ import hashlib
 import os
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,12 +14,12 @@ from sqlalchemy import Engine, func, select, update
 
 from ledger.database import reading, writing
 from ledger.state import open_state
+from ledger.vault.vault import open_vault
 from portal.accounts import (
     IDLE,
     LIFETIME,
     SEEN_EVERY,
     Account,
-    InvalidAccountName,
     NameTaken,
     SignInRefused,
     UnknownAccount,
@@ -36,6 +37,7 @@ from portal.accounts import (
     start_session,
 )
 from portal.attempts import FORGOTTEN_AFTER, FREE, LONGEST_WAIT, TooManyAttempts, attempts, wait_after
+from portal.names import InvalidAccountName, Names
 from portal.passwords import (
     PasswordTooLong,
     PasswordTooShort,
@@ -50,6 +52,7 @@ pytestmark = pytest.mark.slow
 NOW = datetime(2025, 11, 3, 10, 15, 30, 123_000, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 PASSWORD = "nine boxes of lamps"
+NAMES = Names(open_vault(None, bytes(32)), bytes(32))
 HOME, AWAY = "192.0.2.1", "198.51.100.7"
 
 
@@ -60,9 +63,13 @@ def state(tmp_path: Path) -> Iterator[Engine]:
     engine.dispose()
 
 
+def add(state: Engine, name: str) -> Account:
+    return add_account(state, NAMES.keep(name, now=NOW), PASSWORD, now=NOW)
+
+
 @pytest.fixture
 def ann(state: Engine) -> Account:
-    return add_account(state, "Ann Zhou", PASSWORD, now=NOW)
+    return add(state, "Ann Zhou")
 
 
 def sign_in(
@@ -73,7 +80,7 @@ def sign_in(
     address: str = HOME,
     now: datetime = NOW,
 ) -> Account:
-    return authenticate(state, name, password, address=address, now=now)
+    return authenticate(state, NAMES, name, password, address=address, now=now)
 
 
 def fail(state: Engine, name: str = "Ann Zhou", *, address: str = HOME, now: datetime = NOW) -> None:
@@ -133,30 +140,30 @@ def test_a_new_password_is_24_random_characters_in_groups_of_four() -> None:
 
 
 def test_an_account_is_found_by_its_name_in_whatever_letters(state: Engine, ann: Account) -> None:
-    assert account_named(state, "ann ZHOU") == account_named(state, " Ann Zhou ") == ann
-    assert accounts(state) == [ann]
+    assert account_named(state, NAMES, "ann ZHOU") == account_named(state, NAMES, " Ann Zhou ") == ann
+    assert accounts(state, NAMES) == [ann]
     assert ann.actor == f"account:{ann.id}"
     with pytest.raises(UnknownAccount, match="Ben"):
-        account_named(state, "Ben")
+        account_named(state, NAMES, "Ben")
 
 
 def test_accounts_come_by_name(state: Engine) -> None:
     for name in ("carla", "Ann", "李伟", "Ben"):
-        add_account(state, name, PASSWORD, now=NOW)
-    assert [account.name for account in accounts(state)] == ["Ann", "Ben", "carla", "李伟"]
+        add(state, name)
+    assert [account.name for account in accounts(state, NAMES)] == ["Ann", "Ben", "carla", "李伟"]
 
 
 @pytest.mark.parametrize("name", ["ann zhou", "ＡＮＮ ＺＨＯＵ", "Ann\u200d Zhou", "Ann\u00a0Zhou"])
 def test_a_name_that_looks_like_another_is_taken(state: Engine, ann: Account, name: str) -> None:
     with pytest.raises(NameTaken):
-        add_account(state, name, PASSWORD, now=NOW)
-    assert accounts(state) == [ann]
+        add(state, name)
+    assert accounts(state, NAMES) == [ann]
 
 
 def test_upper_and_lower_case_are_one_in_every_script(state: Engine) -> None:
-    add_account(state, "Jürgen Weiß", PASSWORD, now=NOW)
+    add(state, "Jürgen Weiß")
     with pytest.raises(NameTaken):
-        add_account(state, "JU\u0308RGEN WEISS", PASSWORD, now=NOW)
+        add(state, "JU\u0308RGEN WEISS")
 
 
 @pytest.mark.parametrize(
@@ -164,14 +171,14 @@ def test_upper_and_lower_case_are_one_in_every_script(state: Engine) -> None:
 )
 def test_a_name_that_cannot_be_shown_is_refused(state: Engine, name: str) -> None:
     with pytest.raises(InvalidAccountName):
-        add_account(state, name, PASSWORD, now=NOW)
-    assert accounts(state) == []
+        add(state, name)
+    assert accounts(state, NAMES) == []
 
 
 @pytest.mark.parametrize("name", ["a", "李伟", "علی\u200cرضا", "O'Brien", "a" * 80, "Zoë"])
 def test_names_of_every_script_are_kept_as_they_are_written(state: Engine, name: str) -> None:
-    assert add_account(state, unicodedata.normalize("NFD", name), PASSWORD, now=NOW).name == name
-    assert account_named(state, name).name == name
+    assert add(state, unicodedata.normalize("NFD", name)).name == name
+    assert account_named(state, NAMES, name).name == name
 
 
 # --- signing in
@@ -190,28 +197,34 @@ def test_a_wrong_password_and_an_unknown_name_are_refused_alike(state: Engine, a
     assert len(words) == 1
 
 
-def test_a_disabled_account_is_refused_and_its_name_stays_taken(state: Engine, ann: Account) -> None:
+def test_a_disabled_account_is_refused_and_its_name_is_free_again(state: Engine, ann: Account) -> None:
     token = start_session(state, ann, now=NOW).token
     disable_account(state, ann.id, now=NOW + SECOND)
     with pytest.raises(SignInRefused):
         sign_in(state)
-    assert find_session(state, token, now=NOW + SECOND) is None
-    assert account_named(state, ann.name).disabled_at == NOW + SECOND
-    with pytest.raises(NameTaken):
-        add_account(state, ann.name, PASSWORD, now=NOW)
+    assert find_session(state, NAMES, token, now=NOW + SECOND) is None
+    assert accounts(state, NAMES) == [replace(ann, name="", disabled_at=NOW + SECOND)]
+    assert add(state, ann.name).id != ann.id
+
+
+def test_no_name_stands_in_the_state(state: Engine, ann: Account) -> None:
+    with reading(state) as connection:
+        [row] = connection.execute(select(accounts_table)).mappings()
+    assert "ann" not in str(dict(row)).casefold()
+    assert Names(NAMES.vault, bytes([1]) * 32).digest("Ann Zhou") != row["name_digest"]
 
 
 def test_another_password_replaces_the_first_and_ends_all_sessions_of_that_account(
     state: Engine, ann: Account
 ) -> None:
-    ben = add_account(state, "Ben", PASSWORD, now=NOW)
+    ben = add(state, "Ben")
     of_ann, of_ben = start_session(state, ann, now=NOW).token, start_session(state, ben, now=NOW).token
     set_password(state, ann.id, "ten boxes of kettles")
     with pytest.raises(SignInRefused):
         sign_in(state)
     assert sign_in(state, password="ten boxes of kettles") == ann
-    assert find_session(state, of_ann, now=NOW) is None
-    assert find_session(state, of_ben, now=NOW) is not None
+    assert find_session(state, NAMES, of_ann, now=NOW) is None
+    assert find_session(state, NAMES, of_ben, now=NOW) is not None
 
 
 def test_what_is_done_to_an_unknown_account_is_refused(state: Engine) -> None:
@@ -252,7 +265,7 @@ def test_the_wait_of_one_address_is_not_that_of_another(state: Engine, ann: Acco
 
 
 def test_the_wait_for_one_name_is_not_that_for_another(state: Engine, ann: Account) -> None:
-    ben = add_account(state, "Ben", PASSWORD, now=NOW)
+    ben = add(state, "Ben")
     fail_until_stopped(state)
     assert sign_in(state, "Ben") == ben
 
@@ -343,12 +356,12 @@ def test_neither_name_nor_address_is_kept_of_an_attempt(state: Engine, tmp_path:
 
 def test_a_token_finds_its_session_until_it_ends(state: Engine, ann: Account) -> None:
     begun = start_session(state, ann, now=NOW)
-    found = find_session(state, begun.token, now=NOW)
+    found = find_session(state, NAMES, begun.token, now=NOW)
     assert found == begun.session
     assert found is not None
     assert found.account == ann
     end_session(state, begun.token)
-    assert find_session(state, begun.token, now=NOW) is None
+    assert find_session(state, NAMES, begun.token, now=NOW) is None
     end_session(state, begun.token)
 
 
@@ -362,7 +375,7 @@ def test_every_session_has_its_own_token_of_256_bits_and_its_own_csrf_token(
     assert not is_csrf(begun[0].session, begun[1].session.csrf)
     assert not is_csrf(begun[0].session, "ü")
     end_session(state, begun[0].token)
-    assert find_session(state, begun[1].token, now=NOW) == begun[1].session
+    assert find_session(state, NAMES, begun[1].token, now=NOW) == begun[1].session
 
 
 def test_a_token_is_kept_only_as_its_hash(state: Engine, ann: Account, tmp_path: Path) -> None:
@@ -375,23 +388,23 @@ def test_a_token_is_kept_only_as_its_hash(state: Engine, ann: Account, tmp_path:
 @pytest.mark.parametrize("token", ["", "A" * 43, "ü", "' OR 1=1 --"])
 def test_a_token_that_is_none_finds_nothing(state: Engine, ann: Account, token: str) -> None:
     start_session(state, ann, now=NOW)
-    assert find_session(state, token, now=NOW) is None
+    assert find_session(state, NAMES, token, now=NOW) is None
 
 
 def test_an_idle_session_ends_and_one_in_use_goes_on(state: Engine, ann: Account) -> None:
     idle, used = start_session(state, ann, now=NOW).token, start_session(state, ann, now=NOW).token
-    assert find_session(state, used, now=NOW + IDLE - SECOND) is not None
-    assert find_session(state, idle, now=NOW + IDLE) is None
-    assert find_session(state, used, now=NOW + IDLE) is not None
+    assert find_session(state, NAMES, used, now=NOW + IDLE - SECOND) is not None
+    assert find_session(state, NAMES, idle, now=NOW + IDLE) is None
+    assert find_session(state, NAMES, used, now=NOW + IDLE) is not None
 
 
 def test_no_session_outlives_its_lifetime_however_busy(state: Engine, ann: Account) -> None:
     token = start_session(state, ann, now=NOW).token
     now = NOW
     while now < NOW + LIFETIME:
-        assert find_session(state, token, now=now) is not None
+        assert find_session(state, NAMES, token, now=now) is not None
         now += IDLE / 2
-    assert find_session(state, token, now=NOW + LIFETIME) is None
+    assert find_session(state, NAMES, token, now=NOW + LIFETIME) is None
 
 
 def test_looking_at_a_session_writes_at_most_once_a_minute(state: Engine, ann: Account) -> None:
@@ -402,9 +415,9 @@ def test_looking_at_a_session_writes_at_most_once_a_minute(state: Engine, ann: A
             seen: datetime = connection.scalars(select(sessions.c.last_seen_at)).one()
             return seen
 
-    find_session(state, token, now=NOW + SEEN_EVERY - SECOND)
+    find_session(state, NAMES, token, now=NOW + SEEN_EVERY - SECOND)
     assert last_seen() == NOW
-    find_session(state, token, now=NOW + SEEN_EVERY)
+    find_session(state, NAMES, token, now=NOW + SEEN_EVERY)
     assert last_seen() == NOW + SEEN_EVERY
 
 

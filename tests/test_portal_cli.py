@@ -12,7 +12,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from itertools import islice, takewhile
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from ledger.settings import Settings
 from ledger.state import open_state
 from portal.accounts import authenticate
 from portal.cli import main
+from portal.names import Names
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow
@@ -74,18 +74,14 @@ def test_init_makes_an_empty_company_whose_password_signs_in(tmp_path: Path) -> 
     assert found.exit_code == 0
     assert "lots.example/log" in found.stdout
     state = open_state(data / "state.db")
-    account = authenticate(state, "ada", password_in(found), address="127.0.0.1", now=store_time(data))
-    state.dispose()
-    assert account.name == "Ada"
     with opened(data) as ledger:
+        names, now = Names.of(ledger), ledger.clock.now()
+        account = authenticate(state, names, "ada", password_in(found), address="127.0.0.1", now=now)
+        state.dispose()
+        assert account.name == "Ada"
         assert (ledger.opened().demo, ledger.opened().origin) == (False, "lots.example/log")
         assert ledger.opened().vkey in found.stdout
         assert ledger.settings.log_entries == "open"
-
-
-def store_time(data: Path) -> datetime:
-    with opened(data) as ledger:
-        return ledger.clock.now()
 
 
 def test_keys_and_folder_of_a_new_company_are_closed_to_others(company: Path) -> None:

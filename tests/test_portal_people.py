@@ -35,12 +35,12 @@ def choose(desk: Desk, link: str, password: str = CHOSEN) -> tuple[Browser, int]
 
 
 def roles(desk: Desk, name: str) -> tuple[str, ...]:
-    actor = account_named(desk.state, name).actor
+    actor = account_named(desk.state, desk.names, name).actor
     return desk.world.read(lambda connection: roles_of(connection, actor))
 
 
 def page_of(desk: Desk, name: str) -> str:
-    return f"/console/people/{account_named(desk.state, name).id}"
+    return f"/console/people/{account_named(desk.state, desk.names, name).id}"
 
 
 @pytest.mark.parametrize("language", ["en", "zh-Hans"])
@@ -73,13 +73,13 @@ def test_a_link_works_once(desk: Desk) -> None:
 
 def test_a_link_ends_after_a_week_and_when_a_newer_one_is_made(desk: Desk) -> None:
     first = let_in(desk.signed_in(), "Wim", "warehouse")
-    account = account_named(desk.state, "Wim").id
+    account = account_named(desk.state, desk.names, "Wim").id
     newer = invite(desk.state, account, now=desk.world.clock.now())
     assert choose(desk, first)[1] == 404
-    assert invited(desk.state, newer, now=desk.world.clock.now()).id == account
+    assert invited(desk.state, desk.names, newer, now=desk.world.clock.now()).id == account
     desk.world.later(days=7)
     with pytest.raises(InvitationEnded):
-        invited(desk.state, newer, now=desk.world.clock.now())
+        invited(desk.state, desk.names, newer, now=desk.world.clock.now())
 
 
 def test_before_the_password_is_chosen_nobody_can_sign_in(desk: Desk) -> None:

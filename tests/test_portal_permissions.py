@@ -143,7 +143,8 @@ def test_links_and_buttons_are_there_for_whom_they_lead_on(desk: Desk) -> None:
 
 def test_an_account_that_the_log_does_not_know_does_and_sees_nothing(desk: Desk) -> None:
     """As a crash leaves it that comes between the account and the entry about it."""
-    made = add_account(desk.state, "Nobody", PASSWORD, now=desk.world.clock.now())
+    now = desk.world.clock.now()
+    made = add_account(desk.state, desk.names.keep("Nobody", now=now), PASSWORD, now=now)
     nobody = desk.browser()
     assert nobody.post("/console/sign-in", {"name": "Nobody", "password": PASSWORD}).status_code == 303
     assert nobody.get("/console/").status_code == 200

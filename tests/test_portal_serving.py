@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 
 from ledger.state import open_state
 from portal.accounts import add_account
+from portal.names import Names
 from portal.opening import open_app
 from portal.serving import seal
 from tests.staff import PASSWORD
@@ -30,7 +31,8 @@ def recalled(world: World) -> tuple[World, str]:
     batch = world.batch("B1", units=2)
     world.recall("R1", batches=["B1"])
     state = open_state(world.ledger.settings.state_db)
-    add_account(state, "Ada", PASSWORD, now=world.clock.now())
+    now = world.clock.now()
+    add_account(state, Names.of(world.ledger).keep("Ada", now=now), PASSWORD, now=now)
     state.dispose()
     return world, batch.serials[0]
 

@@ -31,6 +31,7 @@ class Readable:
     engine: Engine
     files: Files
     standing: Callable[[Connection], Standing]
+    own: Ledger | None  # with keys and vault; a mirror has neither
 
     def vkey(self, connection: Connection) -> str:
         """The key that others check the newest checkpoint with; while two keys sign, the newer one."""
@@ -42,7 +43,7 @@ class Readable:
 
 def as_readable(ledger: Ledger) -> Readable:
     """A ledger of our own, to be read."""
-    return Readable(ledger.settings, ledger.engine, ledger.files, ledger.journal.standing)
+    return Readable(ledger.settings, ledger.engine, ledger.files, ledger.journal.standing, ledger)
 
 
 def open_mirror(settings: Settings) -> Readable:
@@ -58,7 +59,7 @@ def open_mirror(settings: Settings) -> Readable:
     except BaseException:
         engine.dispose()
         raise
-    return Readable(settings, engine, Files(settings.files), mirror_standing)
+    return Readable(settings, engine, Files(settings.files), mirror_standing, own=None)
 
 
 def mirror_standing(connection: Connection) -> Standing:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 from sqlalchemy import (
     Column,
     Connection,
@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
+    delete,
     select,
     update,
 )
@@ -40,7 +41,16 @@ staff = Table(
     Column("recorded", Integer, nullable=False),
 )
 
-ACCOUNT = Noun("account", version=1, tables=(staff,))
+staff_names = Table(
+    "staff_names",
+    PEOPLE,
+    Column("account", String(16), primary_key=True),
+    Column("person", String(16), nullable=False, unique=True),
+    Column("item", String(16), nullable=False),
+    Column("recorded", Integer, nullable=False),
+)
+
+ACCOUNT = Noun("account", version=2, tables=(staff, staff_names))
 
 
 class UnknownStaff(NotFound):
@@ -59,6 +69,14 @@ class LastManager(Refused):
     """Nobody could let anybody in any more."""
 
     message = "This is the only account that may manage accounts. Give another one the role admin first."
+
+
+class SealedName(Struct, frozen=True, forbid_unknown_fields=True):
+    """A name in the vault: whose it is, its item, and the commitment to it."""
+
+    person: str
+    item: str
+    commitment: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
 @ACCOUNT.event("account.admitted/1")
@@ -83,6 +101,14 @@ class AccountEnd(Event, frozen=True):
 
     account: str
     reason: str
+
+
+@ACCOUNT.event("account.named/1")
+class AccountNamed(Event, frozen=True):
+    """The name of whoever has this account lies in the vault; an earlier one counts no more."""
+
+    account: str
+    name: SealedName
 
 
 @ACCOUNT.applies(AccountAdmitted)
@@ -112,11 +138,35 @@ def apply_end(state: State, entries: Sequence[Recorded[AccountEnd]]) -> None:
         state.connection.execute(update(staff).where(staff.c.id == one.event.account).values(ended_at=one.at))
 
 
+@ACCOUNT.applies(AccountNamed)
+def apply_named(state: State, entries: Sequence[Recorded[AccountNamed]]) -> None:
+    newest = {one.event.account: one for one in entries}
+    state.connection.execute(delete(staff_names).where(staff_names.c.account.in_(newest)))
+    rows = [
+        {
+            "account": account,
+            "person": one.event.name.person,
+            "item": one.event.name.item,
+            "recorded": one.index,
+        }
+        for account, one in newest.items()
+    ]
+    insert_into(state.connection, staff_names, rows)
+
+
 class AdmitAccount(Request, frozen=True):
     """Let an account in."""
 
     account: str
     roles: tuple[str, ...]
+    name: SealedName | None = None
+
+
+class NameAccount(Request, frozen=True):
+    """Say where the name of whoever has an account lies."""
+
+    account: str
+    name: SealedName
 
 
 class GiveRoles(Request, frozen=True):
@@ -140,8 +190,17 @@ def admit_account(tx: Tx, request: AdmitAccount) -> None:
     if found is None:
         event = AccountAdmitted(account=request.account, roles=check_roles(request.roles))
         tx.record(event, f"account:{request.account}")
+        if request.name is not None:
+            tx.record(AccountNamed(account=request.account, name=request.name), f"account:{request.account}")
     elif found.ended_at is not None:
         raise AccountEnded(account=request.account)
+
+
+@command("account.name")
+def name_account(tx: Tx, request: NameAccount) -> None:
+    """Raises UnknownStaff, AccountEnded."""
+    found = _standing(tx.connection, request.account)
+    tx.record(AccountNamed(account=found.id, name=request.name), f"account:{found.id}")
 
 
 @command("account.give_roles")
@@ -193,6 +252,11 @@ def roles_of(connection: Connection, actor: str) -> tuple[str, ...]:
     kind, _, account = actor.partition(":")
     rows = _ROLES.fetch(connection, id=account) if kind == "account" else []
     return tuple(rows[0][0].split()) if rows else ()
+
+
+def name_items(connection: Connection) -> dict[str, str]:
+    """Where the name of each account lies: the item of the vault, by actor (`account:ID`)."""
+    return {f"account:{row.account}": row.item for row in connection.execute(select(staff_names))}
 
 
 def _standing(connection: Connection, account: str) -> Staff:

@@ -20,6 +20,7 @@ from ledger.journal.fields import Code, Country, Prose, ask
 from ledger.journal.registry import Event, Noun, Recorded, Request, State, command
 from ledger.journal.transaction import Tx
 from ledger.moments import Moment
+from ledger.people.account import name_items
 from ledger.quantities import Money
 from ledger.recall.errors import AmountNeeded, CannotReplaceWith, ClaimMoved, NotRecalled, UnknownClaim
 from ledger.recall.recall import RECALL_TABLES, Remedy, recalls_over
@@ -375,6 +376,6 @@ def settled_recalls(connection: Connection, position: Position) -> set[str]:
 
 
 def named_items(connection: Connection) -> set[str]:
-    """The items of the vault that an entry names: all others are leftovers."""
+    """The items of the vault that an entry names, buyers' and staff's: all others are leftovers."""
     rows = connection.execute(select(claims.c.contact, claims.c.payout))
-    return {item for row in rows for item in row if item is not None}
+    return {item for row in rows for item in row if item is not None} | set(name_items(connection).values())

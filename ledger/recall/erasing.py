@@ -13,6 +13,7 @@ from sqlalchemy import Column, Connection, func, select
 from ledger.database import reading
 from ledger.journal.journal import By, NothingRecorded, Receipt
 from ledger.journal.opening import Ledger, when_opened
+from ledger.people.account import staff_names
 from ledger.recall.claim import claims
 from ledger.recall.person import (
     ErasePerson,
@@ -24,6 +25,7 @@ from ledger.recall.person import (
     erased_persons,
     expire_items,
     expired_items,
+    is_gone,
 )
 from ledger.vault.checking import VaultProblem, check_vault
 from ledger.vault.tables import items, persons
@@ -91,15 +93,17 @@ def vault_problems(vault: Vault, connection: Connection) -> Iterator[VaultProble
 
 def _lost(connection: Connection, held: Connection) -> Iterator[VaultProblem]:
     """Items that an entry names, that nothing destroyed, and that are not in the vault."""
-    erased = select(erased_persons.c.person).where(erased_persons.c.person == claims.c.person)
-    for column in (claims.c.contact, claims.c.payout):
-        expired = select(expired_items.c.item).where(expired_items.c.item == column)
-        wanted = select(column).where(column.is_not(None), ~erased.exists(), ~expired.exists())
-        named = list(connection.scalars(wanted.order_by(claims.c.opened)))
+    for column, person, order, who in (
+        (claims.c.contact, claims.c.person, claims.c.opened, "a claim"),
+        (claims.c.payout, claims.c.person, claims.c.opened, "a claim"),
+        (staff_names.c.item, staff_names.c.person, staff_names.c.recorded, "an account"),
+    ):
+        wanted = select(column).where(column.is_not(None), ~is_gone(column, person)).order_by(order)
+        named = list(connection.scalars(wanted))
         there = set(_present(held, items.c.id, named))
         for item in named:
             if item not in there:
-                yield VaultProblem("items", item, "a claim names this value, and it is not there")
+                yield VaultProblem("items", item, f"{who} names this value, and it is not there")
 
 
 def _on_both_sides(

@@ -27,6 +27,14 @@ class NothingAffected(Refused):
     message = "No batch holds these lots. A recall needs at least one batch: check the lots, or name batches."
 
 
+class AccountStands(Refused):
+    """A colleague's name is needed while they work here."""
+
+    message = (
+        "This is somebody whose account is open. End the account first, then erase what is kept on them."
+    )
+
+
 class SameAuthor(Refused):
     """Author and approver are one."""
 

@@ -16,8 +16,9 @@ from ledger.journal.opening import Ledger
 from ledger.log import store
 from ledger.log.canonical import JSON
 from ledger.log.entry import parse_entry
+from ledger.people.account import Staff
 from ledger.recall.claim import Claim, claim_recalls, claims
-from ledger.recall.person import PURPOSE_ENDED, erased_at, expired_of, find_person, rules
+from ledger.recall.person import PURPOSE_ENDED, accounts_of, erased_at, expired_of, find_person, rules
 from ledger.recall.recall import recalls
 from ledger.recall.retention import Rule
 from ledger.trace.batch import batches
@@ -73,6 +74,17 @@ class HeldClaim:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldAccount:
+    """An account of a member of staff, and every entry about it."""
+
+    id: str
+    roles: tuple[str, ...]
+    admitted_at: datetime
+    ended_at: datetime | None
+    entries: tuple[HeldEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Holding:
     """All that is held on a person at one moment."""
 
@@ -81,11 +93,12 @@ class Holding:
     erased_at: datetime | None
     values: tuple[HeldValue, ...]
     claims: tuple[HeldClaim, ...]
+    accounts: tuple[HeldAccount, ...]
     accesses: tuple[Access, ...]
 
 
 def holding_on(ledger: Ledger, reference: str, *, actor: str) -> Holding:
-    """Everything held on the person, or on the buyer of the claim, with this reference.
+    """Everything held on the person, the buyer of the claim or the holder of the account with this reference.
 
     Raises UnknownPersonOrClaim, and what reading the vault does.
     """
@@ -93,16 +106,24 @@ def holding_on(ledger: Ledger, reference: str, *, actor: str) -> Holding:
     with reading(ledger.engine) as connection:
         person = find_person(connection, reference)
         own = [Claim(*row) for row in connection.execute(select(claims).where(claims.c.person == person))]
-        values = _values(ledger, connection, person, own, actor, now)
+        staff = accounts_of(connection, person)
+        values = _values(ledger, connection, person, own, staff, actor, now)
+        accounts = tuple(_account(connection, one) for one in staff)
         held_claims = tuple(_claim(connection, one) for one in own)
         erased = erased_at(connection, person)
     with reading(ledger.vault.engine) as connection:
         read_by = tuple(list_accesses(connection, person))
-    return Holding(person, now, erased, values, held_claims, read_by)
+    return Holding(person, now, erased, values, held_claims, accounts, read_by)
 
 
 def _values(
-    ledger: Ledger, connection: Connection, person: str, own: Iterable[Claim], actor: str, now: datetime
+    ledger: Ledger,
+    connection: Connection,
+    person: str,
+    own: Iterable[Claim],
+    staff: Iterable[Staff],
+    actor: str,
+    now: datetime,
 ) -> tuple[HeldValue, ...]:
     in_force, expired = rules(connection), expired_of(connection, person)
     of_claim = {item: (kind, one) for one in own for item, kind in _items(one).items()}
@@ -123,7 +144,7 @@ def _values(
             value=one.value if one else None,
             kept_days=rule.days,
             kept_because=rule.reason,
-            removed_on=expired.get(item) or _due(claim, rule),
+            removed_on=expired.get(item) or _due(claim, staff, rule),
             is_removed=one is None,
         )
         found.append(value)
@@ -134,10 +155,15 @@ def _items(claim: Claim) -> dict[str, str]:
     return {claim.contact: "contact"} | ({claim.payout: "payout"} if claim.payout else {})
 
 
-def _due(claim: Claim | None, rule: Rule) -> datetime | None:
-    if claim is None or claim.standing not in PURPOSE_ENDED:
-        return None
-    return claim.moved_at + timedelta(days=rule.days)
+def _due(claim: Claim | None, staff: Iterable[Staff], rule: Rule) -> datetime | None:
+    ended = [claim.moved_at] if claim is not None and claim.standing in PURPOSE_ENDED else []
+    ended += [one.ended_at for one in staff if one.ended_at is not None]
+    return ended[0] + timedelta(days=rule.days) if ended else None
+
+
+def _account(connection: Connection, one: Staff) -> HeldAccount:
+    entries = _entries(connection, f"account:{one.id}")
+    return HeldAccount(one.id, one.roles, one.admitted_at, one.ended_at, entries)
 
 
 def _claim(connection: Connection, one: Claim) -> HeldClaim:

@@ -3,8 +3,9 @@
     erased     on request: key, values and salts destroyed; nothing is written about them any more
     expired    the retention of some of their values ran out: those values destroyed
 
-The person of a claim is its buyer. An event comes first and the destruction second (`ledger.recall.erasing`): what a
-crash between the two leaves is destroyed at the next opening. No subject of an entry is a person; the claims are.
+The person of a claim is its buyer, the person of an account a member of staff. An event comes first and the destruction
+second (`ledger.recall.erasing`): what a crash between the two leaves is destroyed at the next opening. No subject of an
+entry is a person; claims and accounts are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,20 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
-from sqlalchemy import Column, Connection, Index, Integer, Select, String, Table, and_, delete, or_, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    Integer,
+    Select,
+    String,
+    Table,
+    and_,
+    delete,
+    or_,
+    select,
+)
 
 from ledger.database import insert_into
 from ledger.journal.events import LogOpened
@@ -22,8 +36,9 @@ from ledger.journal.journal import read_recorded
 from ledger.journal.registry import Event, Noun, Recorded, Request, State, command
 from ledger.journal.transaction import Tx
 from ledger.moments import Moment
+from ledger.people.account import Staff, find_staff, staff, staff_names
 from ledger.recall.claim import OpenClaim, Standing, claims, open_claim
-from ledger.recall.errors import ErasedPerson, UnknownPersonOrClaim
+from ledger.recall.errors import AccountStands, ErasedPerson, UnknownPersonOrClaim
 from ledger.recall.recall import RECALL_TABLES
 from ledger.recall.retention import Kind, Rule, default_rules
 
@@ -130,16 +145,25 @@ def apply_retention(state: State, entries: Sequence[Recorded[RetentionSet]]) -> 
 class ErasePerson(Request, frozen=True):
     """Erase a person: everything that was kept on them is destroyed, for ever."""
 
-    person: Annotated[Code, ask("Person", "The reference of a claim of theirs, or the person's own.")]
+    person: Annotated[
+        Code, ask("Person", "The reference of a claim of theirs or of their account, or the person's own.")
+    ]
     reason: Annotated[Prose, Meta(min_length=1), ask("Reason", "Why, such as “they asked”. Name nobody.")]
 
 
 @command("person.erase")
 def erase_person(tx: Tx, request: ErasePerson) -> None:
-    """Raises UnknownPersonOrClaim, ErasedPerson. Destroying comes after: `erasing.carry_out_erasure`."""
+    """Raises UnknownPersonOrClaim, ErasedPerson, AccountStands.
+
+    Destroying comes after: `erasing.carry_out_erasure`.
+    """
     person = find_person(tx.connection, request.person)
     refuse_erased(tx.connection, person)
+    accounts = accounts_of(tx.connection, person)
+    if any(one.ended_at is None for one in accounts):
+        raise AccountStands()
     about = [f"claim:{claim}" for claim in claims_of(tx.connection, person)]
+    about += [f"account:{one.id}" for one in accounts]
     tx.record(PersonErased(person=person, reason=request.reason), *about)
 
 
@@ -158,17 +182,17 @@ def expire_items(tx: Tx, request: ExpireItems) -> None:
     """Up to PERSONS_AT_ONCE persons, those who are due longest first. Raises NothingRecorded where none is."""
     for person, due in due_items(tx.connection, at=tx.at).items():
         expired = tuple(ExpiredItem(one.item, one.kind) for one in due)
-        tx.record(PersonExpired(person=person, items=expired), *{f"claim:{one.claim}" for one in due})
+        tx.record(PersonExpired(person=person, items=expired), *sorted({one.about for one in due}))
 
 
 class SetRetention(Request, frozen=True):
-    """Set how long a kind of personal value is kept once its claim is settled or declined."""
+    """Set how long a kind of personal value is kept once it has served its purpose."""
 
     kind: Annotated[Kind, ask("Kind of value")]
     days: Annotated[
         int,
         Meta(ge=0, le=LONGEST_DAYS),
-        ask("Days", "Counted from the day the claim was settled or declined."),
+        ask("Days", "Counted from the day the claim was settled or declined, or the account ended."),
     ]
     reason: Annotated[Prose, Meta(min_length=1), ask("Why so long", "The law or the need behind it.")]
 
@@ -183,12 +207,22 @@ def set_retention(tx: Tx, request: SetRetention) -> None:
 
 
 def find_person(connection: Connection, reference: str) -> str:
-    """The person's id, from their own or from a claim's. Raises UnknownPersonOrClaim."""
-    query = select(claims.c.person).where(or_(claims.c.id == reference, claims.c.person == reference))
-    person = connection.scalar(query.limit(1))
+    """The person's id, from their own, a claim's or an account's. Raises UnknownPersonOrClaim."""
+    buyers = select(claims.c.person).where(or_(claims.c.id == reference, claims.c.person == reference))
+    colleagues = select(staff_names.c.person).where(
+        or_(staff_names.c.account == reference, staff_names.c.person == reference)
+    )
+    person = connection.scalar(buyers.limit(1)) or connection.scalar(colleagues)
     if person is None:
         raise UnknownPersonOrClaim(person=reference)
     return str(person)
+
+
+def accounts_of(connection: Connection, person: str) -> list[Staff]:
+    """The account whose name lies with this person; none for a buyer."""
+    account = connection.scalar(select(staff_names.c.account).where(staff_names.c.person == person))
+    found = find_staff(connection, account) if account else None
+    return [found] if found else []
 
 
 def claims_of(connection: Connection, person: str) -> list[str]:
@@ -231,7 +265,7 @@ class Due:
 
     item: str
     kind: str
-    claim: str
+    about: str  # the subject it is held for: `claim:ID` or `account:ID`
 
 
 def due_items(connection: Connection, *, at: datetime) -> dict[str, list[Due]]:
@@ -241,19 +275,38 @@ def due_items(connection: Connection, *, at: datetime) -> dict[str, list[Due]]:
         ended_before = at - timedelta(days=in_force[kind].days)
         for claim, person, item in connection.execute(_overdue(column, ended_before)):
             if person in found or len(found) < PERSONS_AT_ONCE:
-                found.setdefault(person, []).append(Due(item, kind, claim))
+                found.setdefault(person, []).append(Due(item, kind, f"claim:{claim}"))
+    ended_before = at - timedelta(days=in_force["staff_name"].days)
+    for account, person, item in connection.execute(_overdue_names(ended_before)):
+        if len(found) < PERSONS_AT_ONCE:
+            found.setdefault(person, []).append(Due(item, "staff_name", f"account:{account}"))
     return found
 
 
 def _overdue(column: "Column[str]", ended_before: datetime) -> Select[Any]:
-    gone = or_(
-        select(expired_items.c.item).where(expired_items.c.item == column).exists(),
-        select(erased_persons.c.person).where(erased_persons.c.person == claims.c.person).exists(),
-    )
     ended = and_(claims.c.standing.in_(PURPOSE_ENDED), claims.c.moved_at <= ended_before)
     return (
         select(claims.c.id, claims.c.person, column)
-        .where(ended, column.is_not(None), ~gone)
+        .where(ended, column.is_not(None), ~is_gone(column, claims.c.person))
         .order_by(claims.c.moved)
         .limit(PERSONS_AT_ONCE)
+    )
+
+
+def _overdue_names(ended_before: datetime) -> Select[Any]:
+    item = staff_names.c.item
+    return (
+        select(staff.c.id, staff_names.c.person, item)
+        .join(staff_names, staff_names.c.account == staff.c.id)
+        .where(staff.c.ended_at <= ended_before, ~is_gone(item, staff_names.c.person))
+        .order_by(staff.c.ended_at, staff.c.id)
+        .limit(PERSONS_AT_ONCE)
+    )
+
+
+def is_gone(item: "Column[str]", person: "Column[str]") -> ColumnElement[bool]:
+    """Whether the log says that an item's time ran out, or that its person was erased."""
+    return or_(
+        select(expired_items.c.item).where(expired_items.c.item == item).exists(),
+        select(erased_persons.c.person).where(erased_persons.c.person == person).exists(),
     )

@@ -13,7 +13,7 @@ from typing import Literal
 
 DATA = Path(__file__).parent / "data" / "retention.toml"
 
-Kind = Literal["contact", "payout"]
+Kind = Literal["contact", "payout", "staff_name"]
 
 
 @dataclass(frozen=True, slots=True)

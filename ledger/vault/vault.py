@@ -151,15 +151,15 @@ class Vault:
             connection.execute(insert(items).values(**row, created_at=now))
         return Sealed(person=person, item=item, commitment=_commitment(salt, body))
 
-    def read(self, item: str) -> dict[str, JSON]:
-        """The value. Raises UnknownItem, ItemDamaged or WrongMasterKey."""
-        return self.opening(item).value
+    def read(self, item: str, *, kind: str | None = None) -> dict[str, JSON]:
+        """The value, of this kind and no other where one is given. Raises UnknownItem, ItemDamaged, WrongMasterKey."""
+        return self.opening(item, kind=kind).value
 
-    def opening(self, item: str) -> Opening:
+    def opening(self, item: str, *, kind: str | None = None) -> Opening:
         """The value and the salt of its commitment. Raises as `read`."""
         with reading(self.engine) as connection:
             row = connection.execute(WITH_KEY.where(items.c.id == item)).one_or_none()
-        if row is None:
+        if row is None or (kind is not None and row.kind != kind):
             raise UnknownItem(item=item)
         held = self.open_row(row)
         return Opening(salt=held.salt, value=held.value)

@@ -13,16 +13,16 @@ from sqlalchemy import Connection, Engine
 from ledger.database import reading
 from ledger.journal.journal import By
 from ledger.journal.opening import Ledger
-from ledger.people.account import roles_of
+from ledger.people.account import name_items, roles_of
 from ledger.people.roles import may_do
-from portal.accounts import Session, accounts
+from portal.accounts import Session
 from portal.language import speak
+from portal.names import Names
 from portal.services import EXTENSION, House
 from translations import Words, catalogues, choose
 
 DOMAIN = "console"
 LANGUAGE_COOKIE = "console_language"
-_NAMES = "lotproof-account-names"
 
 
 class Desk(Protocol):
@@ -33,6 +33,9 @@ class Desk(Protocol):
 
     @property
     def state(self) -> Engine: ...
+
+    @property
+    def names(self) -> Names: ...
 
     def house(self) -> House:
         """Who sells, and in whose zone times are shown."""
@@ -103,12 +106,5 @@ def words() -> Words:
 
 
 def account_name(actor: str) -> str:
-    """The name behind `account:ID`, "" for every other actor and for an account of another installation.
-
-    Names are asked for once a process and again when one is missing: an account's name never changes.
-    """
-    names: dict[str, str] = current_app.extensions.setdefault(_NAMES, {})
-    if actor.startswith("account:") and actor not in names:
-        names.update({account.actor: account.name for account in accounts(desk().state)})
-        names.setdefault(actor, "")
-    return names.get(actor, "")
+    """The name behind `account:ID`, "" for every other actor and for somebody who was erased."""
+    return desk().names.behind(actor, lambda: name_items(snapshot()))

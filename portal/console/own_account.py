@@ -39,7 +39,12 @@ def change_password() -> AnyResponse:
     state, account, now = desk().state, session().account, ledger().clock.now()
     try:
         authenticate(
-            state, account.name, request.form.get("password", ""), address=request.remote_addr or "", now=now
+            state,
+            desk().names,
+            account.name,
+            request.form.get("password", ""),
+            address=request.remote_addr or "",
+            now=now,
         )
         set_password(state, account.id, request.form.get("new_password", ""))
     except LedgerError as error:

@@ -145,7 +145,7 @@ def end_account(subject_id: str) -> AnyResponse:
 def welcome(token: str) -> Response:
     """The form for a password, for whoever has the link. Opening it does nothing."""
     try:
-        return _welcome(token, invited(desk().state, token, now=ledger().clock.now()).name)
+        return _welcome(token, invited(desk().state, desk().names, token, now=ledger().clock.now()).name)
     except InvitationEnded as error:
         return _welcome("", "", problem=said(words(), error), status=error.http_status)
 
@@ -154,10 +154,10 @@ def welcome(token: str) -> Response:
 def choose_password(token: str) -> AnyResponse:
     """Takes the password, ends the link, and signs in."""
     refuse_foreign(request)
-    now, state, name = ledger().clock.now(), desk().state, ""
+    now, state, names, name = ledger().clock.now(), desk().state, desk().names, ""
     try:
-        name = invited(state, token, now=now).name
-        account = accept(state, token, request.form.get("password", ""), now=now)
+        name = invited(state, names, token, now=now).name
+        account = accept(state, names, token, request.form.get("password", ""), now=now)
     except InvitationEnded as error:
         return _welcome("", "", problem=said(words(), error), status=error.http_status)
     except LedgerError as error:
@@ -191,7 +191,7 @@ def _invited(account: str, name: str, token: str) -> Response:
 
 
 def _person(found: Staff, wrong: Sequence[Problem] = (), *, status: int = 200, reason: str = "") -> Response:
-    kept = account_of(desk().state, found.id)
+    kept = account_of(desk().state, desk().names, found.id)
     timeline = entries_about(snapshot(), f"account:{found.id}", limit=TIMELINE)
     return page(
         "person.html",

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from ledger.people.account import AccountAdmitted, AccountEnd, RolesGiven
+from ledger.people.account import AccountAdmitted, AccountEnd, AccountNamed, RolesGiven
 from portal.console.desk import account_name
 from portal.console.names import code, isolated
 from portal.console.options import choice_label
 from portal.console.sentences import MARKS, Say, says
 
-MARKS.update(dict.fromkeys((AccountAdmitted, RolesGiven, AccountEnd), ("person", "triangle")))
+MARKS.update(dict.fromkeys((AccountAdmitted, AccountNamed, RolesGiven, AccountEnd), ("person", "triangle")))
 
 
 @says(AccountAdmitted)
@@ -18,6 +18,11 @@ def _admitted(say: Say, event: AccountAdmitted) -> Markup:
     return say.text(
         "{account} was let in as: {roles}.", account=_who(event.account), roles=_as(say, event.roles)
     )
+
+
+@says(AccountNamed)
+def _named(say: Say, event: AccountNamed) -> Markup:
+    return say.text("The name of {account} lies in the vault.", account=_who(event.account))
 
 
 @says(RolesGiven)

@@ -37,6 +37,7 @@ NOT_BY_FORM = frozenset(
         "account.admit",
         "account.end",
         "account.give_roles",
+        "account.name",
         "log.open",
         "log.correct_clock",
         "log.resume",

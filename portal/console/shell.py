@@ -122,7 +122,7 @@ def admit() -> AnyResponse | None:
     """Whoever is not signed in is led to the door; a form without the session's token is refused."""
     if request.endpoint in OPEN_TO_ALL:
         return None
-    found = signed_in(request, desk().state, now=ledger().clock.now())
+    found = signed_in(request, desk().state, desk().names, now=ledger().clock.now())
     if found is None:
         here = request.full_path.rstrip("?") if request.method == "GET" else request.path
         return redirect(address("sign_in", next=here), code=303)

@@ -28,7 +28,7 @@ from translations import Words
 def sign_in() -> AnyResponse:
     """The form; whoever is signed in already goes on."""
     then = local_path(request.args.get("next", ""))
-    if signed_in(request, desk().state, now=ledger().clock.now()) is not None:
+    if signed_in(request, desk().state, desk().names, now=ledger().clock.now()) is not None:
         return go_to(then)
     return _form(then)
 
@@ -42,6 +42,7 @@ def sign_in_form() -> AnyResponse:
         begun = begin(
             request,
             desk().state,
+            desk().names,
             name=name,
             password=request.form.get("password", ""),
             address=request.remote_addr or "",
