@@ -12,6 +12,7 @@ from ledger.trace import (
     quality,
     seller,
     shipment,
+    site,
     substitution,
     unit,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "recall",
     "seller",
     "shipment",
+    "site",
     "substitution",
     "unit",
 ]

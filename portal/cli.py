@@ -26,6 +26,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "label": ("portal.cli_labels:label", "Labels of units and batches, as PNG and PDF."),
     "hold": ("portal.cli_nouns:hold", "Keep a batch from being shipped."),
     "substitution": ("portal.cli_nouns:substitution", "A material swapped for another."),
+    "site": ("portal.cli_nouns:site", "Where goods lie, and who works there."),
     "shipment": ("portal.cli_nouns:shipment", "What went where."),
     "trace": ("portal.cli_lists:trace", "From a lot forward to batches and countries."),
     "recall": ("portal.cli_nouns:recall", "Draft, approve, publish, widen, close, retract."),

@@ -13,6 +13,7 @@ unit = noun_group("unit", "unit", "Serials: made here, or imported from a factor
 hold = noun_group("hold", "hold", "Holds, which keep a batch from being shipped.")
 substitution = noun_group("substitution", "substitution", "A material swapped for another.")
 shipment = noun_group("shipment", "shipment", "What went where.")
+site = noun_group("site", "site", "Where goods lie, and who works there.")
 recall = noun_group("recall", "recall", "Recalls: draft, approve, publish, widen, close, retract.")
 claim = noun_group("claim", "claim", "What buyers ask for, and what they were given.")
 seller = noun_group("seller", "seller", "Who you are, on labels and on buyers' pages.")

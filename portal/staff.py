@@ -36,8 +36,8 @@ AUDITOR = "auditor"
 
 
 def all_but_auditing() -> tuple[str, ...]:
-    """For a company of one person: every role in which something is done."""
-    return tuple(name for name in roles() if name != AUDITOR)
+    """For a company of one person: every role of its own in which something is done."""
+    return tuple(name for name, role in roles().items() if name != AUDITOR and not role.is_confined)
 
 
 def let_in(

@@ -17,6 +17,8 @@ from ledger.recall.person import ErasePerson, ExpireItems, SetRetention
 from ledger.trace.bill_of_materials import NeededMaterial, ReviseBillOfMaterials
 from ledger.trace.commissioning import stage
 from ledger.trace.seller import DescribeSeller
+from ledger.trace.shipment import ReceiveShipment, list_shipments
+from ledger.trace.site import StaffSite
 from ledger.trace.substitution import FindSubstitution
 from portal.names import Names
 from tests.tampering import audited, change, copied, places
@@ -62,6 +64,10 @@ def fill(world: World) -> None:
     for account, role in (("A" * 16, "admin"), ("B" * 16, "warehouse")):
         name = Names.of(world.ledger).keep(role, now=world.clock.now()).sealed
         world.do(AdmitAccount(account=account, roles=(role,), name=name))
+    world.site("HAM-1")
+    world.batch("B3", units=2).ships(to="DE", count=1, site="HAM-1")
+    world.do(StaffSite(account="A" * 16, site="HAM-1"))
+    world.do(ReceiveShipment(shipment=world.read(list_shipments)[0].code, received_on=world.today))
     world.do(EndAccount(account="B" * 16, reason="A test."))
     rotate_master_key(world.ledger, "A test.", By("system:operator"))
 

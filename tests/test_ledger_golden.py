@@ -34,6 +34,7 @@ from ledger.trace import (
     quality,
     seller,
     shipment,
+    site,
     substitution,
     unit,
 )
@@ -170,6 +171,12 @@ EVENTS: tuple[Event, ...] = (
         statement=TEXT,
         evidence=(FILE,),
     ),
+    shipment.ShipmentRouted(shipment=A, site=B),
+    shipment.ShipmentReceived(shipment=A, received_on=date(2025, 7, 1), statement=TEXT),
+    site.SiteOpened(
+        site=A, code="HAM-1", name="Musterlager Hamburg", party=B, country="DE", zone="Europe/Berlin"
+    ),
+    site.SiteStaffed(account=A, site=B),
     shipment.ShipmentSent(
         shipment=A,
         code="SH-1042",

@@ -35,6 +35,8 @@ from ledger.recall.recall import RECALL_TABLES
 from ledger.trace.bill_of_materials import NeededMaterial, ReviseBillOfMaterials
 from ledger.trace.party import TRACE
 from ledger.trace.seller import DescribeSeller
+from ledger.trace.shipment import ReceiveShipment, list_shipments
+from ledger.trace.site import StaffSite
 from ledger.trace.substitution import DecideSubstitution, FindSubstitution, ProposeSubstitution
 from tests.whole_log import assert_whole
 from tests.world import ADA, BEN, World, rows_of
@@ -47,6 +49,7 @@ ALL = tuple(NOUNS.values())
 def tell_everything(world: World) -> None:
     """Every kind of event there is, most of them more than once."""
     tell_of_accounts(world)
+    tell_of_sites(world)
     for brand in ("Voltaro", "Voltaro Europe"):
         world.do(DescribeSeller(brand=brand, company="Voltaro GmbH", address=("Musterkai 4",)))
     world.product("VS-10", gtin="4012345678901")
@@ -89,6 +92,19 @@ def tell_of_accounts(world: World) -> None:
     for roles in (("warehouse", "support"), ("auditor",)):
         world.do(GiveRoles(account="B" * 16, roles=roles))
     world.do(EndAccount(account="C" * 16, reason="They work elsewhere now."))
+
+
+def tell_of_sites(world: World) -> None:
+    world.site("HAM-1")
+    world.site("NGB-1", zone="Asia/Shanghai")
+    for site in ("HAM-1", "NGB-1", ""):
+        world.do(StaffSite(account="A" * 16, site=site))
+    world.do(StaffSite(account="B" * 16, site="HAM-1"))
+    batch = world.batch("B8", units=4)
+    for site in ("HAM-1", "NGB-1"):
+        batch.ships(to="DE", count=1, site=site)
+    shipment = world.read(list_shipments)[0]
+    world.do(ReceiveShipment(shipment=shipment.code, received_on=world.today, statement="One is missing."))
 
 
 def tell_of_keys(world: World) -> None:

@@ -154,8 +154,8 @@ def test_a_disabled_account_acts_no_more(lotproof: Lotproof) -> None:
     lotproof("account", "add", "Ben", "--role", "quality")
     assert lotproof("account", "disable", "Ben", "--reason", "They left.").exit_code == 0
     found = lotproof(*BATCH, "--as", "Ben")
-    assert found.exit_code == 2
-    assert "disabled" in found.stderr
+    assert found.exit_code == 3
+    assert "no account Ben" in found.stderr
     assert lotproof(*BATCH).exit_code == 0
 
 

@@ -57,6 +57,7 @@ from ledger.trace.party import RegisterParty, Role, find_party
 from ledger.trace.product import RegisterProduct, find_product
 from ledger.trace.quality import PlaceHold, ReleaseHold
 from ledger.trace.shipment import LineToShip, SendShipment
+from ledger.trace.site import OpenSite
 from ledger.trace.unit import UnitsCommissioned, ranges_of, serials_in
 
 assert nouns  # imported so that every command is registered
@@ -77,12 +78,17 @@ class MadeBatch:
     code: str
     serials: tuple[str, ...]
 
-    def ships(self, *, to: str, count: int, channel: str = "own shop") -> Receipt:
-        """Send units to a country."""
+    def ships(self, *, to: str, count: int, channel: str = "own shop", site: str = "") -> Receipt:
+        """Send units to a country, and there to a site (its code)."""
         code = f"SH-{self.world.size()}"
         line = LineToShip(self.code, count)
         request = SendShipment(
-            code=code, channel=channel, country=to, sent_on=self.world.today, lines=(line,)
+            code=code,
+            channel=channel,
+            country=to,
+            sent_on=self.world.today,
+            lines=(line,),
+            site=site,
         )
         return self.world.do(request)
 
@@ -211,6 +217,12 @@ class World:
         """Register a party, unless the code is known."""
         if self.read(lambda connection: find_party(connection, code)) is None:
             self.do(RegisterParty(code=code, name=f"{code.title()} Works", role=role, country=country))
+        return code
+
+    def site(self, code: str, *, party: str = "HAFEN", zone: str = "Europe/Berlin") -> str:
+        """Record a site of a warehouse."""
+        self.party(party, role="warehouse", country="DE")
+        self.do(OpenSite(code=code, name=f"Site {code}", party=party, country="DE", zone=zone))
         return code
 
     def product(self, code: str, *, gtin: str = "") -> str:

@@ -16,7 +16,9 @@ from ledger.errors import LedgerError
 
 DATA = Path(__file__).parent / "data" / "roles.toml"
 ALL = "*"
-PERSONS = "persons"  # what buyers left of themselves: no part of ALL
+PERSONS = "persons"  # what buyers left of themselves
+OWN_SITE = "own_site"  # what is of the site at which somebody works
+OUTSIDE_ALL = frozenset({PERSONS, OWN_SITE})
 MANAGING = "account.give_roles"  # whoever may do this lets others in
 
 
@@ -43,10 +45,11 @@ class Role:
     name: str
     sees: frozenset[str]
     does: frozenset[str]
+    is_confined: bool  # to the site at which the account works
 
     def may_see(self, area: str) -> bool:
         """Whether pages of this area are for the role."""
-        return area in self.sees or (ALL in self.sees and area != PERSONS)
+        return area in self.sees or (ALL in self.sees and area not in OUTSIDE_ALL)
 
     def may_do(self, command: str) -> bool:
         """Whether the command of this name is for the role."""
@@ -57,7 +60,10 @@ class Role:
 def roles() -> Mapping[str, Role]:
     """All roles by name, in the order of the data."""
     table = tomllib.loads(DATA.read_text(encoding="utf-8"))
-    return {name: Role(name, frozenset(row["sees"]), frozenset(row["does"])) for name, row in table.items()}
+    return {
+        name: Role(name, frozenset(row["sees"]), frozenset(row["does"]), row.get("is_confined", False))
+        for name, row in table.items()
+    }
 
 
 def check_roles(names: Iterable[str]) -> tuple[str, ...]:
@@ -76,6 +82,12 @@ def may_see(held: Iterable[str], area: str) -> bool:
 def may_do(held: Iterable[str], command: str) -> bool:
     """Whether somebody with these roles may carry out the command."""
     return any(roles()[name].may_do(command) for name in held if name in roles())
+
+
+def is_confined(held: Iterable[str], command: str) -> bool:
+    """Whether somebody with these roles may carry out the command at their own site alone."""
+    able = [roles()[name] for name in held if name in roles() and roles()[name].may_do(command)]
+    return bool(able) and all(role.is_confined for role in able)
 
 
 def demand(held: Iterable[str], command: str) -> None:

@@ -6,18 +6,19 @@ from datetime import date
 from typing import Annotated
 
 from msgspec import Meta, Struct
-from sqlalchemy import Column, Connection, Date, Index, Integer, String, Table, func, select
+from sqlalchemy import Column, Connection, Date, Index, Integer, String, Table, func, select, update
 
 from ledger.database import insert_into
 from ledger.errors import NotFound, Refused
-from ledger.journal.fields import Code, Country, Positive, ask
+from ledger.journal.fields import Code, Country, Positive, Prose, ask
 from ledger.journal.registry import Event, Noun, Recorded, Request, State, command
 from ledger.journal.transaction import Tx
-from ledger.trace.batch import Batch, batches, get_batch
+from ledger.trace.batch import Batch, UnknownBatch, batches, get_batch
 from ledger.trace.material_lot import refuse_future
 from ledger.trace.party import TRACE
 from ledger.trace.product import products
-from ledger.trace.quality import hold_on
+from ledger.trace.quality import PlaceHold, hold_on, place_hold
+from ledger.trace.site import ANYWHERE, confined_to, get_site
 
 shipments = Table(
     "shipments",
@@ -28,6 +29,10 @@ shipments = Table(
     Column("country", String(2), nullable=False),
     Column("sent_on", Date, nullable=False),
     Column("recorded", Integer, nullable=False),
+    Column("site", String(16)),
+    Column("received_on", Date),
+    Column("received", Integer),
+    Index("shipments_by_site", "site"),
 )
 shipment_lines = Table(
     "shipment_lines",
@@ -39,7 +44,7 @@ shipment_lines = Table(
     Index("shipment_lines_by_batch", "batch"),
 )
 
-SHIPMENT = Noun("shipment", version=1, tables=(shipments, shipment_lines))
+SHIPMENT = Noun("shipment", version=2, tables=(shipments, shipment_lines))
 
 
 class ShipmentExists(Refused):
@@ -72,6 +77,18 @@ class NotMadeYet(Refused):
     message = "Batch {batch} was made on {made}; it cannot have left on {sent}."
 
 
+class ReceivedAlready(Refused):
+    """What was received stays so."""
+
+    message = "Shipment {code} was received on {day} already. Record what is wrong with it as a hold."
+
+
+class NotSentYet(Refused):
+    """Goods would arrive before they left."""
+
+    message = "Shipment {code} left on {sent}; it cannot have arrived on {received}."
+
+
 class ShippedLine(Struct, frozen=True, forbid_unknown_fields=True):
     """How many units of a batch, and which positions where they are known."""
 
@@ -88,6 +105,23 @@ class ShipmentSent(Event, frozen=True):
     country: str
     sent_on: date
     lines: tuple[ShippedLine, ...]
+
+
+@SHIPMENT.event("shipment.routed/1")
+class ShipmentRouted(Event, frozen=True):
+    """The goods go to this site."""
+
+    shipment: str
+    site: str
+
+
+@SHIPMENT.event("shipment.received/1")
+class ShipmentReceived(Event, frozen=True):
+    """The goods are there; `statement` says what differs from what was sent."""
+
+    shipment: str
+    received_on: date
+    statement: str
 
 
 @SHIPMENT.applies(ShipmentSent)
@@ -112,6 +146,20 @@ def apply_sent(state: State, entries: Sequence[Recorded[ShipmentSent]]) -> None:
     insert_into(state.connection, shipment_lines, lines)
 
 
+@SHIPMENT.applies(ShipmentRouted)
+def apply_routed(state: State, entries: Sequence[Recorded[ShipmentRouted]]) -> None:
+    for one in entries:
+        change = update(shipments).where(shipments.c.id == one.event.shipment)
+        state.connection.execute(change.values(site=one.event.site))
+
+
+@SHIPMENT.applies(ShipmentReceived)
+def apply_received(state: State, entries: Sequence[Recorded[ShipmentReceived]]) -> None:
+    for one in entries:
+        change = update(shipments).where(shipments.c.id == one.event.shipment)
+        state.connection.execute(change.values(received_on=one.event.received_on, received=one.index))
+
+
 class LineToShip(Struct, frozen=True, forbid_unknown_fields=True):
     """How many units of which batch."""
 
@@ -127,11 +175,24 @@ class SendShipment(Request, frozen=True):
     country: Annotated[Country, ask("Country", "Two letters.", example="DE")]
     sent_on: Annotated[date, ask("Sent on")]
     lines: Annotated[tuple[LineToShip, ...], Meta(min_length=1, max_length=60), ask("Goods")]
+    site: Annotated[
+        str, ask("To site", "Where the goods will lie, if it is recorded as a site.", ref="site")
+    ] = ""
+
+
+class ReceiveShipment(Request, frozen=True):
+    """Record that a shipment has arrived."""
+
+    shipment: Annotated[Code, ask("Shipment", ref="shipment")]
+    received_on: Annotated[date, ask("Arrived on")]
+    statement: Annotated[
+        Prose, ask("What differs", "Missing, damaged, other than written on the papers.")
+    ] = ""
 
 
 @command("shipment.send")
 def send_shipment(tx: Tx, request: SendShipment) -> None:
-    """Raises ShipmentExists, BatchHeld, NotThatMany, NotMadeYet, UnknownBatch, InTheFuture."""
+    """Raises ShipmentExists, BatchHeld, NotThatMany, NotMadeYet, UnknownBatch, InTheFuture, UnknownSite."""
     if tx.connection.execute(select(shipments.c.id).where(shipments.c.code == request.code)).first():
         raise ShipmentExists(code=request.code)
     refuse_future(tx, request.sent_on)
@@ -146,6 +207,41 @@ def send_shipment(tx: Tx, request: SendShipment) -> None:
         lines=lines,
     )
     tx.record(event, f"shipment:{shipment}", *(f"batch:{line.batch}" for line in lines))
+    if request.site:
+        site = get_site(tx.connection, request.site).id
+        tx.record(ShipmentRouted(shipment=shipment, site=site), f"shipment:{shipment}", f"site:{site}")
+
+
+@command("shipment.receive")
+def receive_shipment(tx: Tx, request: ReceiveShipment) -> None:
+    """Raises UnknownShipment, ReceivedAlready, NotSentYet, InTheFuture."""
+    shipment = find_shipment(tx.connection, request.shipment)
+    if shipment.received_on is not None:
+        raise ReceivedAlready(code=shipment.code, day=shipment.received_on)
+    if request.received_on < shipment.sent_on:
+        raise NotSentYet(code=shipment.code, sent=shipment.sent_on, received=request.received_on)
+    refuse_future(tx, request.received_on)
+    event = ShipmentReceived(
+        shipment=shipment.id, received_on=request.received_on, statement=request.statement
+    )
+    about = [f"site:{shipment.site}"] if shipment.site else []
+    tx.record(event, f"shipment:{shipment.id}", *about)
+
+
+@receive_shipment.objects
+def refuse_elsewhere(tx: Tx, request: ReceiveShipment) -> None:
+    """Whoever is confined to a site receives there alone; of other shipments they learn nothing."""
+    site = confined_to(tx.connection, tx.actor, "shipment.receive")
+    if site is not ANYWHERE and find_shipment(tx.connection, request.shipment).site != site:
+        raise UnknownShipment(code=request.shipment)
+
+
+@place_hold.objects
+def refuse_hold_elsewhere(tx: Tx, request: PlaceHold) -> None:
+    """The same for holds: on batches of which something was sent there."""
+    site = confined_to(tx.connection, tx.actor, "hold.place")
+    if site is not ANYWHERE and not lies_at(tx.connection, get_batch(tx.connection, request.batch).id, site):
+        raise UnknownBatch(code=request.batch)
 
 
 def _lines(tx: Tx, request: SendShipment) -> tuple[ShippedLine, ...]:
@@ -207,6 +303,9 @@ class Shipment:
     country: str
     sent_on: date
     recorded: int
+    site: str | None
+    received_on: date | None
+    received: int | None
 
 
 def list_shipments(connection: Connection) -> list[Shipment]:
@@ -221,6 +320,20 @@ def find_shipment(connection: Connection, code: str) -> Shipment:
     if row is None:
         raise UnknownShipment(code=code)
     return Shipment(*row)
+
+
+def shipments_to(connection: Connection, site: str, limit: int) -> list[Shipment]:
+    """The newest shipments to a site (its id), those first that have not arrived."""
+    to_site = select(shipments).where(shipments.c.site == site)
+    order = to_site.order_by(shipments.c.received.is_not(None), shipments.c.recorded.desc())
+    return [Shipment(*row) for row in connection.execute(order.limit(limit))]
+
+
+def lies_at(connection: Connection, batch: str, site: str | None) -> bool:
+    """Whether some of a batch (its id) was sent to this site."""
+    sent = select(shipment_lines.c.line).join(shipments, shipments.c.id == shipment_lines.c.shipment)
+    there = sent.where(shipment_lines.c.batch == batch, shipments.c.site == site)
+    return connection.execute(there.limit(1)).first() is not None
 
 
 @dataclass(frozen=True, slots=True)

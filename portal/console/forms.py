@@ -71,6 +71,7 @@ class FormMaker:
     words: Words
     answers: Mapping[str, object]
     extra_rows: Mapping[str, int] = field(default_factory=dict)
+    offers_codes: bool = True  # not to somebody who may not see what others have
     lists: dict[str, Sequence[Option]] = field(default_factory=dict)
     _known: dict[str, list[Option]] = field(default_factory=dict)
 
@@ -133,11 +134,16 @@ class FormMaker:
         if one.kind == "country":
             return "listed", (), self._list("country", countries(self.words.lang))
         if one.ref:
-            known = self._known.setdefault(one.ref, options_of(self.connection, self.words, one.ref))
+            known = self._options(one.ref)
             if 0 < len(known) <= FEW:
                 return "select", known, ""
             return "listed", (), self._list(one.ref, known)
         return WIDGETS.get(one.kind, "text"), (), ""
+
+    def _options(self, noun: str) -> list[Option]:
+        if noun not in self._known:
+            self._known[noun] = options_of(self.connection, self.words, noun) if self.offers_codes else []
+        return self._known[noun]
 
     def _list(self, name: str, options: Sequence[Option]) -> str:
         self.lists[REFS_LIST + name] = options

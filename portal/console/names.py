@@ -15,6 +15,7 @@ from ledger.trace.material_lot import material_lots
 from ledger.trace.party import parties
 from ledger.trace.product import products
 from ledger.trace.shipment import shipments
+from ledger.trace.site import sites
 from ledger.trace.substitution import substitutions
 from portal.console.shell import address
 
@@ -41,6 +42,7 @@ class Shown:
 SHOWN: dict[str, Shown] = {
     "claim": Shown(claims, "id", "claim", is_code=True),
     "recall": Shown(recalls, "code", "recall", is_code=True),
+    "site": Shown(sites, "name", "site", is_code=False),
     "shipment": Shown(shipments, "code", "shipment", is_code=True),
     "batch": Shown(batches, "code", "batch", is_code=True),
     "substitution": Shown(substitutions, "code", "substitution", is_code=True),

@@ -15,6 +15,7 @@ from ledger.trace.material_lot import material_lots
 from ledger.trace.party import parties
 from ledger.trace.product import products
 from ledger.trace.shipment import shipments
+from ledger.trace.site import sites
 from ledger.trace.substitution import substitutions
 from translations import Words, mark, words_for
 
@@ -29,6 +30,7 @@ CHOICES = {
     "marketplace": mark("Marketplace"),
     "shop": mark("Shop"),
     "laboratory": mark("Laboratory"),
+    "partner": mark("Partner’s warehouse"),
     "quality": mark("Quality"),
     "seller": mark("Seller"),
     "coordinator": mark("Recall coordinator"),
@@ -53,6 +55,7 @@ CHOICES = {
     "replacement": mark("new unit"),
     "contact": mark("Contact and address"),
     "payout": mark("Account for the refund"),
+    "staff_name": mark("Colleague’s name"),
     "none": mark("none"),
     "yes": mark("Yes"),
     "no": mark("No"),
@@ -79,6 +82,7 @@ _LISTED: dict[str, Select[tuple[str, str]]] = {
     "shipment": select(shipments.c.code, shipments.c.channel.label("name")).order_by(
         shipments.c.recorded.desc()
     ),
+    "site": select(sites.c.code, sites.c.name).order_by(sites.c.recorded.desc()),
     "recall": select(recalls.c.code, recalls.c.hazard.label("name")).order_by(recalls.c.recorded.desc()),
     "substitution": select(substitutions.c.code, substitutions.c.known.label("name")).order_by(
         substitutions.c.recorded.desc()

@@ -5,18 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import Response, abort, request
+from markupsafe import Markup
 from werkzeug import Response as AnyResponse
 
 from ledger.errors import LedgerError
 from ledger.journal.journal import By
 from ledger.people.account import Staff, find_staff, list_staff
 from ledger.people.roles import roles as all_roles
+from ledger.trace.site import site_of
 from portal.accounts import account_of, start_session
 from portal.console.desk import account_name, by, desk, ledger, session, snapshot, words
 from portal.console.forms import FORM_TOKEN, problems_of, said
 from portal.console.history import entries_about
 from portal.console.listing import list_page, table
-from portal.console.names import isolated, link
+from portal.console.names import isolated, link, names_of
 from portal.console.options import choice_label
 from portal.console.parties import TIMELINE
 from portal.console.shell import address, console, go_to, moment, page
@@ -31,6 +33,7 @@ from translations import mark
 HEADS = ((mark("Name"), False), (mark("Roles"), False), (mark("Since"), False))
 WORK = {
     "warehouse": mark("Receives, labels, packs and ships."),
+    "partner": mark("Receives what is sent to their own site and puts it on hold; sees nothing else."),
     "quality": mark("Records what goods are made of, tests, holds, drafts recalls."),
     "seller": mark("Runs the company: products, suppliers, decisions; drafts and approves recalls."),
     "coordinator": mark("Leads recalls and claims from beginning to end."),
@@ -204,6 +207,7 @@ def _person(found: Staff, wrong: Sequence[Problem] = (), *, status: int = 200, r
         since=moment(found.admitted_at),
         ended=moment(found.ended_at) if found.ended_at else "",
         roles=_roles_said(found),
+        site=_site_of(found),
         choices=_choices(found.roles),
         reason=reason,
         problems=problems(wrong) if wrong else Problems(),
@@ -226,6 +230,11 @@ def _staff(account: str) -> Staff:
 def _name_of(found: Staff) -> str:
     """By what people call them; the id where `state.db` was lost, or is another installation's."""
     return account_name(f"account:{found.id}") or found.id
+
+
+def _site_of(found: Staff) -> Markup | str:
+    here = site_of(snapshot(), f"account:{found.id}")
+    return names_of(snapshot(), [f"site:{here}"]).link("site", here) if here else ""
 
 
 def _roles_said(found: Staff) -> str:

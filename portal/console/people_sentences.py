@@ -16,19 +16,19 @@ MARKS.update(dict.fromkeys((AccountAdmitted, AccountNamed, RolesGiven, AccountEn
 @says(AccountAdmitted)
 def _admitted(say: Say, event: AccountAdmitted) -> Markup:
     return say.text(
-        "{account} was let in as: {roles}.", account=_who(event.account), roles=_as(say, event.roles)
+        "{account} was let in as: {roles}.", account=person_said(event.account), roles=_as(say, event.roles)
     )
 
 
 @says(AccountNamed)
 def _named(say: Say, event: AccountNamed) -> Markup:
-    return say.text("The name of {account} lies in the vault.", account=_who(event.account))
+    return say.text("The name of {account} lies in the vault.", account=person_said(event.account))
 
 
 @says(RolesGiven)
 def _roles_given(say: Say, event: RolesGiven) -> Markup:
     return say.text(
-        "{account} now acts as: {roles}.", account=_who(event.account), roles=_as(say, event.roles)
+        "{account} now acts as: {roles}.", account=person_said(event.account), roles=_as(say, event.roles)
     )
 
 
@@ -36,12 +36,13 @@ def _roles_given(say: Say, event: RolesGiven) -> Markup:
 def _ended(say: Say, event: AccountEnd) -> Markup:
     return say.text(
         "{account} may do nothing any more: {reason}",
-        account=_who(event.account),
+        account=person_said(event.account),
         reason=isolated(event.reason),
     )
 
 
-def _who(account: str) -> Markup:
+def person_said(account: str) -> Markup:
+    """An account (its id) by its person's name."""
     name = account_name(f"account:{account}")
     return isolated(name) if name else code(account)
 

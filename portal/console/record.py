@@ -13,9 +13,10 @@ from ledger.journal.asking import answers_to, build, nested, questions
 from ledger.journal.journal import By, Receipt, SameKeyOtherRequest
 from ledger.journal.opening import Ledger
 from ledger.journal.registry import COMMANDS, Command
+from ledger.people.roles import is_confined
 from ledger.recall.erasing import carry_out_erasure
 from ledger.trace.seller import DescribeSeller, get_seller
-from portal.console.desk import by, ledger, may, snapshot, words
+from portal.console.desk import by, ledger, may, roles, snapshot, words
 from portal.console.forms import (
     CONFIRMED,
     FORM_TOKEN,
@@ -59,6 +60,9 @@ TITLES = {
     "material_lot.receive": mark("Record a material lot"),
     "batch.produce": mark("Record a batch"),
     "shipment.send": mark("Record a shipment"),
+    "shipment.receive": mark("Record an arrival"),
+    "site.open": mark("Record a site"),
+    "site.staff": mark("Place somebody at a site"),
     "hold.place": mark("Put a batch on hold"),
     "hold.release": mark("Release a hold"),
     "substitution.find": mark("Record a swap that was found"),
@@ -90,7 +94,7 @@ PARTS = (
             "batch.produce",
         ),
     ),
-    (mark("Moved"), ("shipment.send",)),
+    (mark("Moved"), ("shipment.send", "shipment.receive", "site.open", "site.staff")),
     (
         mark("Checked"),
         ("substitution.find", "substitution.propose", "substitution.decide", "hold.place", "hold.release"),
@@ -207,7 +211,9 @@ def _show(
     found: list[Problem] | None = None,
     extra_rows: Mapping[str, int] | None = None,
 ) -> Response:
-    form = FormMaker(snapshot(), words(), answers, extra_rows or {}).make(questions(command.request))
+    own_alone = is_confined(roles(), command.name)
+    maker = FormMaker(snapshot(), words(), answers, extra_rows or {}, offers_codes=not own_alone)
+    form = maker.make(questions(command.request))
     return page(
         "record.html",
         status=status,
@@ -251,6 +257,8 @@ def _first_answers(command: Command[Any]) -> dict[str, object]:
 
 def _made_by(command: Command[Any], receipt: Receipt) -> str:
     """The page of what a command made; its entry where that has none."""
+    if is_confined(roles(), command.name):
+        return address("own_site")
     first = receipt.entries[0]
     noun = command.name.partition(".")[0]
     return first_page_of(first.subjects, noun) or address("entry", index=first.index)

@@ -66,7 +66,15 @@ PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
             Place("parties", mark("Parties")),
         ),
     ),
-    (mark("Moved"), (Place("shipments", mark("Shipments")), Place("labels", mark("Labels")))),
+    (
+        mark("Moved"),
+        (
+            Place("own_site", mark("Your site")),
+            Place("shipments", mark("Shipments")),
+            Place("sites", mark("Sites")),
+            Place("labels", mark("Labels")),
+        ),
+    ),
     (mark("Put right"), (Place("recalls", mark("Recalls")), Place("claims", mark("Claims")))),
     (mark("Kept"), (Place("log", mark("Log")), Place("people", mark("People")))),
 )

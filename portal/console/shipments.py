@@ -8,7 +8,7 @@ from ledger.trace.shipment import shipments as shipment_table
 from portal.console.desk import house, ledger, snapshot, words
 from portal.console.history import entries_about
 from portal.console.listing import before, list_page, table
-from portal.console.names import isolated, link
+from portal.console.names import isolated, link, names_of
 from portal.console.parties import TIMELINE
 from portal.console.reads import listed
 from portal.console.shell import address, console, moment, page
@@ -80,6 +80,7 @@ def shipment(subject_id: str) -> Response:
         here="shipments",
         shipment=row,
         goods=table(LINE_HEADS, goods),
+        site=names_of(connection, [f"site:{row.site}"]).link("site", row.site) if row.site else "",
         units=words().number(sum(line.quantity for line in lines)),
         sender=house().operator,
         printed=moment(standing.as_of),

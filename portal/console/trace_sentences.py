@@ -9,7 +9,8 @@ from ledger.trace.party import PartyRegistered
 from ledger.trace.product import ProductRegistered
 from ledger.trace.quality import HoldPlaced, HoldReleased
 from ledger.trace.seller import SellerDescribed
-from ledger.trace.shipment import ShipmentSent
+from ledger.trace.shipment import ShipmentReceived, ShipmentRouted, ShipmentSent
+from ledger.trace.site import SiteOpened, SiteStaffed
 from ledger.trace.substitution import (
     SubstitutionApproved,
     SubstitutionFound,
@@ -18,6 +19,7 @@ from ledger.trace.substitution import (
 )
 from ledger.trace.unit import UnitsCommissioned
 from portal.console.names import code, isolated
+from portal.console.people_sentences import person_said
 from portal.console.sentences import MARKS, Say, amount, says
 
 MARKS.update(
@@ -28,6 +30,7 @@ MARKS.update(
         SubstitutionRefused: ("clear", "text-circle"),
         HoldPlaced: ("waiting", "pause"),
         HoldReleased: ("done", "tick"),
+        ShipmentReceived: ("done", "tick"),
     }
 )
 
@@ -136,6 +139,46 @@ def _shipment_sent(say: Say, event: ShipmentSent) -> Markup:
         channel=isolated(event.channel),
         country=say.words.country(event.country),
         batches=say.list([say.link("batch", one) for one in dict.fromkeys(x.batch for x in event.lines)]),
+    )
+
+
+@says(ShipmentRouted)
+def _shipment_routed(say: Say, event: ShipmentRouted) -> Markup:
+    return say.text(
+        "Shipment {shipment} goes to {site}.",
+        shipment=say.link("shipment", event.shipment),
+        site=say.link("site", event.site),
+    )
+
+
+@says(ShipmentReceived)
+def _shipment_received(say: Say, event: ShipmentReceived) -> Markup:
+    if not event.statement:
+        return say.text("Shipment {shipment} has arrived.", shipment=say.link("shipment", event.shipment))
+    return say.text(
+        "Shipment {shipment} has arrived: {statement}",
+        shipment=say.link("shipment", event.shipment),
+        statement=isolated(event.statement),
+    )
+
+
+@says(SiteOpened)
+def _site_opened(say: Say, event: SiteOpened) -> Markup:
+    return say.text(
+        "Site {site} was recorded; {party} runs it.",
+        site=say.link("site", event.site),
+        party=say.link("party", event.party),
+    )
+
+
+@says(SiteStaffed)
+def _site_staffed(say: Say, event: SiteStaffed) -> Markup:
+    if event.site is None:
+        return say.text("{account} works at no site in particular.", account=person_said(event.account))
+    return say.text(
+        "{account} works at {site}.",
+        account=person_said(event.account),
+        site=say.link("site", event.site),
     )
 
 
