@@ -6,6 +6,7 @@
     LOTPROOF_LOG_ENTRIES      who may read entries: `token` (auditors, by default) or `open` (everyone)
     LOTPROOF_TRUSTED_PROXIES  how many proxies stand in front and add to X-Forwarded-For, by default 0
     LOTPROOF_MASTER_KEY_FILE  the master key's file, by default `keys/master.key`
+    LOTPROOF_WEBHOOKS_INSIDE  `yes` where webhooks may lead to this machine and its network
     LOTPROOF_DATABASE_URL     a PostgreSQL database; without it, files of SQLite's in LOTPROOF_DATA
     LOTPROOF_OWNER_URL        the same database for the role that owns its tables: for `init` and `migrate`
 
@@ -124,6 +125,7 @@ class Settings:
     origin: str = f"{DEFAULT_HOST}/log"
     log_entries: LogEntries = "token"
     trusted_proxies: int = 0
+    webhooks_inside: bool = False
     master_key_file: Path | None = None  # None: `keys/master.key`
     database_url: str | None = field(default=None, repr=False)  # None: files; it may hold a password
     owner_url: str | None = field(default=None, repr=False)  # None: one role owns and runs
@@ -149,6 +151,7 @@ class Settings:
             host=host,
             origin=origin,
             log_entries=_log_entries(log_entries),
+            webhooks_inside=environ.get("LOTPROOF_WEBHOOKS_INSIDE") == "yes",
             trusted_proxies=_trusted_proxies(environ.get("LOTPROOF_TRUSTED_PROXIES") or "0"),
             master_key_file=Path(master_key_file).expanduser().absolute() if master_key_file else None,
             database_url=_database_url("LOTPROOF_DATABASE_URL", environ),

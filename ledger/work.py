@@ -103,6 +103,7 @@ class WorkStatus:
 
     id: int
     kind: str
+    payload: dict[str, JSON]
     state: WorkState
     tries: int
     not_before: datetime
@@ -205,6 +206,14 @@ def status(engine: Engine, work_id: int) -> WorkStatus:
         return _status(connection, work_id)
 
 
+def newest(engine: Engine, kind: str, dedupe_start: str, limit: int) -> list[WorkStatus]:
+    """The newest jobs of a kind whose `dedupe` begins so."""
+    mine = (work.c.kind == kind) & work.c.dedupe.startswith(dedupe_start, autoescape=True)
+    with reading(engine) as connection:
+        rows = connection.execute(select(work).where(mine).order_by(work.c.id.desc()).limit(limit)).mappings()
+        return [_status_of(row) for row in rows]
+
+
 def delay_after(tries: int) -> timedelta:
     """How long a job waits after its `tries`-th failure: doubled each time, up to LONGEST_DELAY."""
     doublings = min(tries, MAX_TRIES) - 1
@@ -249,9 +258,14 @@ def _status(connection: Connection, work_id: int) -> WorkStatus:
     row = connection.execute(select(work).where(work.c.id == work_id)).mappings().one_or_none()
     if row is None:
         raise UnknownWork(id=work_id)
+    return _status_of(row)
+
+
+def _status_of(row: RowMapping) -> WorkStatus:
     return WorkStatus(
         id=row["id"],
         kind=row["kind"],
+        payload=orjson.loads(row["payload"]),
         state=cast(WorkState, row["state"]),
         tries=row["tries"],
         not_before=row["not_before"],

@@ -18,6 +18,7 @@ from ledger.trace.batch import get_batch
 from ledger.trace.product import get_product
 from ledger.work import Job, extend
 from portal.label_contents import batch_label, serials_of, unit_labels
+from portal.webhooks import DELIVER, deliver
 
 EXTEND_EVERY = timedelta(seconds=20)  # a lease lasts 60
 LABELS_SHEET = "labels.sheet"
@@ -78,5 +79,10 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
         yield chunk
 
 
+def deliver_webhook(bench: Bench) -> dict[str, JSON]:
+    """Tell another program of an entry; gives the status with which it was taken."""
+    return deliver(bench.ledger, bench.state, bench.job.payload, now=bench.ledger.clock.now())
+
+
 Handler = Callable[[Bench], dict[str, JSON]]
-HANDLERS: dict[str, Handler] = {LABELS_SHEET: make_sheet}
+HANDLERS: dict[str, Handler] = {LABELS_SHEET: make_sheet, DELIVER: deliver_webhook}

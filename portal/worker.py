@@ -22,6 +22,7 @@ from ledger.work import LeaseLost, done, failed, take
 from portal.chores import keep_promises, seal_if_quiet, sweep
 from portal.jobs import HANDLERS, Bench, Handler
 from portal.processes import watch_parent, with_parent
+from portal.webhooks import owe
 
 assert nouns  # imported so that the registry is whole
 
@@ -62,6 +63,7 @@ def work(worker: "Worker", stop: threading.Event, *, once: bool) -> None:
     """Jobs and chores until `stop` is set; the job in hand is finished first."""
     while not stop.is_set():
         worker.do_chores()
+        owe(worker.ledger, worker.state, now=worker.ledger.clock.now())
         while not stop.is_set() and worker.do_job():
             pass
         if once or stop.wait(LOOK_EVERY_SECONDS):

@@ -11,6 +11,7 @@ from ledger.journal.journal import By
 from ledger.journal.master_key import rotate_master_key
 from ledger.journal.registry import NOUNS
 from ledger.people.account import AdmitAccount, EndAccount
+from ledger.people.webhook import EndWebhook, SubscribeWebhook, list_webhooks
 from ledger.quantities import Quantity
 from ledger.recall.claim import DeclineClaim
 from ledger.recall.person import ErasePerson, ExpireItems, SetRetention
@@ -68,6 +69,9 @@ def fill(world: World) -> None:
     world.batch("B3", units=2).ships(to="DE", count=1, site="HAM-1")
     world.do(StaffSite(account="A" * 16, site="HAM-1"))
     world.do(ReceiveShipment(shipment=world.read(list_shipments)[0].code, received_on=world.today))
+    for address in ("https://erp.example/1", "https://erp.example/2"):
+        world.do(SubscribeWebhook(address=address, kinds=("*",)))
+    world.do(EndWebhook(webhook=world.read(list_webhooks)[0].id, reason="A test."))
     world.do(EndAccount(account="B" * 16, reason="A test."))
     rotate_master_key(world.ledger, "A test.", By("system:operator"))
 

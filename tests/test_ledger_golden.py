@@ -22,7 +22,7 @@ from ledger.log.entry import format_entry, format_request, parse_entry
 from ledger.log.merkle import leaf_hash
 from ledger.log.note import Signer
 from ledger.log.statement import rotate, succeed
-from ledger.people import account
+from ledger.people import account, webhook
 from ledger.quantities import Money, Quantity
 from ledger.recall import claim, person, recall
 from ledger.trace import (
@@ -93,6 +93,10 @@ EVENTS: tuple[Event, ...] = (
     account.AccountAdmitted(account=A, roles=("warehouse", "quality")),
     account.RolesGiven(account=A, roles=("auditor",)),
     account.AccountEnd(account=A, reason=TEXT),
+    webhook.WebhookSubscribed(
+        webhook=A, address="https://erp.example/lotproof", kinds=("recall.*", "batch.produced")
+    ),
+    webhook.WebhookEnded(webhook=A, reason=TEXT),
     account.AccountNamed(account=A, name=account.SealedName(B, C, DIGEST)),
     party.PartyRegistered(party=A, code="QINGLUO", name="Qingluo Assembly", role="factory", country="CN"),
     product.ProductRegistered(

@@ -28,6 +28,7 @@ from ledger.people.account import (
     NameAccount,
     SealedName,
 )
+from ledger.people.webhook import EndWebhook, SubscribeWebhook, list_webhooks
 from ledger.quantities import Money, Quantity
 from ledger.recall.claim import AcceptClaim, DeclineClaim, SettleClaim
 from ledger.recall.person import ErasePerson, ExpireItems, SetRetention
@@ -50,6 +51,7 @@ def tell_everything(world: World) -> None:
     """Every kind of event there is, most of them more than once."""
     tell_of_accounts(world)
     tell_of_sites(world)
+    tell_of_webhooks(world)
     for brand in ("Voltaro", "Voltaro Europe"):
         world.do(DescribeSeller(brand=brand, company="Voltaro GmbH", address=("Musterkai 4",)))
     world.product("VS-10", gtin="4012345678901")
@@ -92,6 +94,12 @@ def tell_of_accounts(world: World) -> None:
     for roles in (("warehouse", "support"), ("auditor",)):
         world.do(GiveRoles(account="B" * 16, roles=roles))
     world.do(EndAccount(account="C" * 16, reason="They work elsewhere now."))
+
+
+def tell_of_webhooks(world: World) -> None:
+    for address in ("https://erp.example/1", "https://erp.example/2"):
+        world.do(SubscribeWebhook(address=address, kinds=("recall.*", "batch.produced")))
+    world.do(EndWebhook(webhook=world.read(list_webhooks)[0].id, reason="It was replaced."))
 
 
 def tell_of_sites(world: World) -> None:

@@ -172,10 +172,13 @@ class World:
         self.closed_too: list[Engine] = []  # other databases of this company that a test opened
 
     @classmethod
-    def begin(cls, folder: Path, database_url: str | None = None) -> "World":
-        """An empty ledger in a folder that does not exist yet (and an empty database): about 60 ms."""
+    def begin(cls, folder: Path, database_url: str | None = None, **more: Any) -> "World":
+        """An empty ledger in a folder that does not exist yet (and an empty database): about 60 ms.
+
+        `more` are further settings.
+        """
         clock = SetClock(BEGINNING)
-        settings = Settings(data=folder, database_url=database_url)
+        settings = Settings(data=folder, database_url=database_url, **more)
         return cls(create_ledger(settings, clock=clock), clock)
 
     @classmethod

@@ -27,6 +27,7 @@ from portal.console import (
     today,
     trace_sentences,
     units,
+    webhooks,
     work,
 )
 from portal.console.shell import console as console
@@ -56,6 +57,7 @@ __all__ = [
     "today",
     "trace_sentences",
     "units",
+    "webhooks",
     "work",
 ]
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from ledger.people.account import AccountAdmitted, AccountEnd, AccountNamed, RolesGiven
+from ledger.people.webhook import WebhookEnded, WebhookSubscribed
 from portal.console.desk import account_name
 from portal.console.names import code, isolated
 from portal.console.options import choice_label
@@ -37,6 +38,24 @@ def _ended(say: Say, event: AccountEnd) -> Markup:
     return say.text(
         "{account} may do nothing any more: {reason}",
         account=person_said(event.account),
+        reason=isolated(event.reason),
+    )
+
+
+@says(WebhookSubscribed)
+def _subscribed(say: Say, event: WebhookSubscribed) -> Markup:
+    return say.text(
+        "{address} is told of new entries: {kinds}.",
+        address=code(event.address),
+        kinds=say.list([code(kind) for kind in event.kinds]),
+    )
+
+
+@says(WebhookEnded)
+def _webhook_ended(say: Say, event: WebhookEnded) -> Markup:
+    return say.text(
+        "Webhook {webhook} is told of nothing any more: {reason}",
+        webhook=code(event.webhook),
         reason=isolated(event.reason),
     )
 

@@ -46,6 +46,8 @@ NOT_BY_FORM = frozenset(
         "log.rotate_key",
         "log.succeed",
         "master_key.rotate",
+        "webhook.end",
+        "webhook.subscribe",
         "unit.commission",
         "unit.commission_sets",
         "claim.open",
@@ -130,7 +132,10 @@ CARRIED_OUT: dict[str, Callable[[Ledger, Any, By], Receipt]] = {"person.erase": 
 
 
 # Commands that have a page of their own instead of a form made from their questions: its words, its endpoint.
-OWN_PAGES = {"account.admit": (mark("Let somebody in"), "new_person")}
+OWN_PAGES = {
+    "account.admit": (mark("Let somebody in"), "new_person"),
+    "webhook.subscribe": (mark("Tell another program"), "new_webhook"),
+}
 
 
 def order_of(name: str) -> tuple[str, str]:

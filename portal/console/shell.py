@@ -76,7 +76,10 @@ PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
         ),
     ),
     (mark("Put right"), (Place("recalls", mark("Recalls")), Place("claims", mark("Claims")))),
-    (mark("Kept"), (Place("log", mark("Log")), Place("people", mark("People")))),
+    (
+        mark("Kept"),
+        (Place("log", mark("Log")), Place("people", mark("People")), Place("webhooks", mark("Webhooks"))),
+    ),
 )
 
 
