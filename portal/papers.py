@@ -39,13 +39,18 @@ class Paper:
     @property
     def code_path(self) -> str:
         """The dark modules as an SVG path, one unit a module, the quiet zone left free."""
-        return "".join(_runs(self.code))
+        return code_path_of(self.code)
 
 
 def paper_of(standing: Standing) -> Paper:
     """The checkpoint that answers speak for at this moment, for paper."""
     checkpoint = Checkpoint.parse(split_note(standing.note)[0])
     return Paper(standing.note, short_form(checkpoint), code_of(standing.note), standing.is_old)
+
+
+def code_path_of(code: Code) -> str:
+    """The dark modules as an SVG path, one unit a module, the quiet zone left free."""
+    return "".join(_runs(code))
 
 
 def code_png(code: Code) -> bytes:

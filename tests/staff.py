@@ -96,9 +96,9 @@ class Browser:
         return self.client.post(address, data=data, headers={"Accept-Language": self.language, **headers})
 
     def hidden(self, address: str) -> dict[str, str]:
-        """The hidden fields of the last form on a page: its tokens."""
-        form = self.page(address).rpartition("<form")[2]
-        return hidden_in(form)
+        """The hidden fields of the last form on a page that has any: its tokens."""
+        forms = self.page(address).split("<form")[1:]
+        return next((found for form in reversed(forms) if (found := hidden_in(form))), {})
 
     def send(self, address: str, /, **answers: Any) -> TestResponse:
         """Opens the form at an address and sends it with these answers, where `__` stands for a dot."""

@@ -143,7 +143,7 @@ def find_answer(connection: Connection, standing: Standing, number: str, gtin: s
     found = _find(connection, key, gtin)
     if not found:
         shown = as_printed(number)
-        return Answer(shown, shown, False, False, "unknown", (), spoken_for, _hint(number, key))
+        return Answer(shown, shown, False, False, "unknown", (), spoken_for, hint_on(number))
     matches = _one_each([_match(connection, one) for one in found])
     first = found[0]
     return Answer(
@@ -239,8 +239,9 @@ def _one_each(matches: Sequence[Match]) -> tuple[Match, ...]:
     return tuple(by_product.values())
 
 
-def _hint(number: str, key: str) -> Hint:
+def hint_on(number: str) -> Hint:
     """Why a number may have been mistyped; only said when nothing was found."""
+    key = search_key(number)
     if len(key) != _SERIAL_LENGTH:
         return "length" if key.isalnum() and abs(len(key) - _SERIAL_LENGTH) <= 2 else ""
     if never_occurring(number):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Annotated
 
-from sqlalchemy import Column, Connection, Date, Integer, String, Table, bindparam, select
+from sqlalchemy import Column, Connection, Date, Index, Integer, String, Table, bindparam, select
 
 from ledger.database import insert_into
 from ledger.errors import LedgerError, NotFound, Refused
@@ -29,6 +29,7 @@ material_lots = Table(
     Column("declared", String, nullable=False),
     Column("occurred_on", Date, nullable=False),
     Column("recorded", Integer, nullable=False),
+    Index("material_lots_by_supplier_code", "supplier_code"),
 )
 
 MATERIAL_LOT = Noun("material_lot", version=1, tables=(material_lots,))
