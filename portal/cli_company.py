@@ -22,6 +22,7 @@ from portal.accounts import account_named, accounts, add_account, set_password
 from portal.demo import load, save
 from portal.founding import founding
 from portal.passwords import new_password
+from portal.second_factor import factors_of, remove_factors
 from portal.staff import all_but_auditing, end, let_in, set_roles
 
 assert nouns  # imported so that the new database is made for every noun
@@ -144,6 +145,30 @@ def password(name: str) -> None:
         found = account_named(state, name)
         set_password(state, found.id, fresh)
     click.echo(f"Account   {found.name}\nPassword  {fresh}   (shown this once)")
+
+
+@account.command()
+@click.argument("name")
+@click.option("--remove", is_flag=True, help="Take them all away, where they were lost; the sessions end.")
+def factors(name: str, remove: bool) -> None:
+    """Say which second factors an account has, or remove them."""
+    with _state() as state:
+        found = account_named(state, name)
+        had = factors_of(state, found.id)
+        if remove:
+            remove_factors(state, found.id)
+    click.echo(
+        f"Account         {found.name}\n"
+        f"Codes from app  {'yes' if had.codes_since else 'no'}\n"
+        f"Passkeys        {', '.join(one.name for one in had.passkeys) or 'none'}\n"
+        f"Recovery codes  {had.recovery_left} left"
+    )
+    if remove:
+        click.echo(
+            "All of it was removed: from now on the password is enough."
+            if had.is_set
+            else "Nothing to remove."
+        )
 
 
 @account.command()
