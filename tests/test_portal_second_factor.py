@@ -194,6 +194,7 @@ def test_a_recovery_code_signs_in_once(desk: Desk, language: str) -> None:
         assert answer.status_code == expected
 
 
+@pytest.mark.slow
 def test_five_wrong_codes_end_the_sign_in_and_not_the_account(desk: Desk) -> None:
     with_codes(desk)
     browser = waiting_browser(desk)
@@ -309,12 +310,8 @@ def test_after_ten_minutes_it_is_asked_once_more_who_it_is(desk: Desk, act: str)
 # --- passkeys over the web
 
 
-def localhost(desk: Desk, name: str = "Ada") -> Browser:
-    """A browser at the address that passkeys are bound to: the test client's own."""
-    return desk.signed_in(name)
-
-
 def add_passkey(browser: Browser) -> Authenticator:
+    """A device with a passkey of whoever is signed in; `localhost` is where tests are, and what the world is called."""
     device = Authenticator("localhost", "http://localhost")
     csrf = {"csrf": browser.hidden("/console/account/confirm")["csrf"]}
     options = browser.post(f"{OWN}/passkeys/options", csrf)
@@ -325,7 +322,7 @@ def add_passkey(browser: Browser) -> Authenticator:
 
 
 def test_a_passkey_is_added_listed_used_and_removed(desk: Desk) -> None:
-    ada = localhost(desk)
+    ada = desk.signed_in("Ada")
     device = add_passkey(ada)
     assert "Ada’s phone" in text_of(ada.page(OWN))
     stranger = desk.browser()
@@ -341,7 +338,7 @@ def test_a_passkey_is_added_listed_used_and_removed(desk: Desk) -> None:
 
 
 def test_a_passkey_confirms_who_it_is(desk: Desk) -> None:
-    ada = localhost(desk)
+    ada = desk.signed_in("Ada")
     device = add_passkey(ada)
     desk.world.later(seconds=RECENT.total_seconds())
     csrf = {"csrf": ada.hidden("/console/account/confirm")["csrf"]}
@@ -368,6 +365,7 @@ def test_at_an_address_without_a_name_the_page_says_where_passkeys_work(desk: De
 # --- what the company demands, and what an admin may do
 
 
+@pytest.mark.slow
 def test_whoever_lacks_a_demanded_factor_is_led_to_set_it_up_and_to_nothing_else(desk: Desk) -> None:
     ada = desk.signed_in("Ada")
     with_codes(desk)
