@@ -64,6 +64,7 @@ sessions = Table(
     Column("csrf", String, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("last_seen_at", Moment, nullable=False),
+    Column("confirmed_at", Moment),  # when password or passkey was last given again; never: when it began
     Index("sessions_account", "account"),
     Index("sessions_last_seen", "last_seen_at"),
 )
@@ -107,12 +108,16 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A signed-in account. `csrf` goes into its forms; `id` tells its sessions apart and opens none."""
+    """A signed-in account. `csrf` goes into its forms; `id` tells its sessions apart and opens none.
+
+    `confirmed_at` is when it last proved who it is: by signing in, or since then once more.
+    """
 
     id: str
     account: Account
     csrf: str
     created_at: datetime
+    confirmed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +247,7 @@ def start_session(engine: Engine, account: Account, *, now: datetime) -> NewSess
         ran_out = or_(sessions.c.last_seen_at <= now - IDLE, sessions.c.created_at <= now - LIFETIME)
         connection.execute(delete(sessions).where(ran_out))
         connection.execute(insert(sessions).values(**values, created_at=now, last_seen_at=now))
-    begun = Session(id=_id_of(_hash(token)), account=account, csrf=csrf, created_at=now)
+    begun = Session(_id_of(_hash(token)), account, csrf, created_at=now, confirmed_at=now)
     return NewSession(token=token, session=begun)
 
 
@@ -260,7 +265,20 @@ def find_session(engine: Engine, names: Names, token: str, *, now: datetime) -> 
     if now - row.last_seen_at >= SEEN_EVERY:
         _see(engine, row.token_hash, now=now)
     account = Account(row.account, _name(row, names), row.account_created_at, row.disabled_at)
-    return Session(id=_id_of(row.token_hash), account=account, csrf=row.csrf, created_at=row.created_at)
+    return Session(
+        id=_id_of(row.token_hash),
+        account=account,
+        csrf=row.csrf,
+        created_at=row.created_at,
+        confirmed_at=row.confirmed_at or row.created_at,
+    )
+
+
+def confirm_session(engine: Engine, session_id: str, *, now: datetime) -> None:
+    """The session proved once more who it is. One that has ended is no error."""
+    wanted = sessions.c.token_hash.startswith(session_id, autoescape=True)
+    with writing(engine) as connection:
+        connection.execute(update(sessions).where(wanted).values(confirmed_at=now))
 
 
 def open_sessions(engine: Engine, account_id: str, *, now: datetime) -> list[OpenSession]:

@@ -24,6 +24,7 @@ from portal.demo import load, save
 from portal.founding import founding
 from portal.names import Names, shown
 from portal.passwords import new_password
+from portal.second_factor import factors_of, remove_factors
 from portal.staff import all_but_auditing, end, give_name, let_in, move_names, set_roles
 
 assert nouns  # imported so that the new database is made for every noun
@@ -160,6 +161,30 @@ def rename(name: str, other: str, accept_clock: bool) -> None:
     with _house(accept_clock=accept_clock) as (ledger, state):
         give_name(ledger, state, account_named(state, Names.of(ledger), name).id, other)
     click.echo(f"{name} is called {other} now.")
+
+
+@account.command()
+@click.argument("name")
+@click.option("--remove", is_flag=True, help="Take them all away, where they were lost; the sessions end.")
+def factors(name: str, remove: bool) -> None:
+    """Say which second factors an account has, or remove them."""
+    with _house(accept_clock=True) as (ledger, state):
+        found = account_named(state, Names.of(ledger), name)
+        had = factors_of(state, found.id)
+        if remove:
+            remove_factors(state, found.id)
+    click.echo(
+        f"Account         {found.name}\n"
+        f"Codes from app  {'yes' if had.codes_since else 'no'}\n"
+        f"Passkeys        {', '.join(one.name for one in had.passkeys) or 'none'}\n"
+        f"Recovery codes  {had.recovery_left} left"
+    )
+    if remove:
+        click.echo(
+            "All of it was removed: from now on the password is enough."
+            if had.is_set
+            else "Nothing to remove."
+        )
 
 
 @account.command()

@@ -11,13 +11,16 @@ from sqlalchemy import Engine
 from werkzeug import Response
 
 from ledger.errors import LedgerError
-from portal.accounts import LIFETIME, NewSession, Session, end_session, find_session, is_csrf
+from portal.accounts import LIFETIME, Account, Session, end_session, find_session, is_csrf
 from portal.accounts import authenticate as authenticate_account
 from portal.accounts import start_session as start_account_session
 from portal.names import Names
+from portal.waiting_sign_ins import LASTS as WAITS
 
 SESSION_COOKIE = "lotproof_session"
+WAITING_COOKIE = "lotproof_waiting"
 STAFF_PATH = "/console"
+WAITING_PATH = f"{STAFF_PATH}/sign-in"
 CSRF_FIELD = "csrf"
 LONGEST_NEXT = 2_000
 # A path of ours and nothing else: no scheme, no host (//evil.example), no backslash that a browser turns round.
@@ -34,7 +37,7 @@ class FormNotOurs(LedgerError):
     http_status = 400
 
 
-def sign_in(
+def check_password(
     request: Request,
     state: Engine,
     names: Names,
@@ -43,15 +46,33 @@ def sign_in(
     password: str,
     address: str,
     now: datetime,
-) -> NewSession:
-    """A new session for whoever gave this name and password; an older one of this browser ends.
+) -> Account:
+    """Whose name and password these are; what a second factor adds is asked for after it.
 
     Raises TooManyAttempts or SignInRefused, and FormNotOurs for a form that another site sends.
     """
     refuse_foreign(request)
-    account = authenticate_account(state, names, name, password, address=address, now=now)
+    return authenticate_account(state, names, name, password, address=address, now=now)
+
+
+def let_in(request: Request, response: Response, state: Engine, account: Account, *, now: datetime) -> None:
+    """Begin a session and hand its token to the browser; an older one of this browser ends."""
     sign_out(request, state)
-    return start_account_session(state, account, now=now)
+    set_session_cookie(request, response, start_account_session(state, account, now=now).token)
+    response.delete_cookie(WAITING_COOKIE, path=WAITING_PATH, httponly=True, samesite="Lax")
+
+
+def let_wait(request: Request, response: Response, token: str) -> None:
+    """Hand the token of a sign-in that waits for its second factor to the browser."""
+    response.set_cookie(
+        WAITING_COOKIE,
+        token,
+        max_age=int(WAITS.total_seconds()),
+        path=WAITING_PATH,
+        secure=request.is_secure,
+        httponly=True,
+        samesite="Lax",
+    )
 
 
 def sign_out(request: Request, state: Engine) -> None:

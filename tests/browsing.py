@@ -29,7 +29,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 PATIENCE_MS = 10_000
-OWN_HOST = "127.0.0.1"
+OWN_HOSTS = ("127.0.0.1", "localhost", None)  # passkeys need the name
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def visiting(browser: Browser, *, width: int, height: int, **how: Any) -> Iterat
     visit = Visit(context.new_page())
 
     def look(request: Request) -> None:
-        if urlsplit(request.url).hostname not in (OWN_HOST, None) and not request.url.startswith("data:"):
+        if urlsplit(request.url).hostname not in OWN_HOSTS and not request.url.startswith("data:"):
             visit.complaints.append(f"asked somebody else: {request.url}")
 
     visit.page.on("request", look)

@@ -9,7 +9,11 @@ import ledger.work
 import portal.accounts
 import portal.attempts
 import portal.invitations
+import portal.passkeys
+import portal.second_factor
 import portal.tokens
+import portal.waiting_sign_ins
+import portal.webhooks
 from ledger.database import connect
 from ledger.state import STATE, open_state
 
@@ -49,11 +53,29 @@ def test_migrating_gives_the_tables_that_the_modules_declare(tmp_path: Path) -> 
         portal.accounts.sessions,
         portal.attempts.attempts,
         portal.invitations.invitations,
+        portal.passkeys.passkeys_table,
+        portal.second_factor.app_codes,
         portal.tokens.tokens_table,
+        portal.waiting_sign_ins.waiting_sign_ins,
+        portal.webhooks.webhook_secrets,
     } <= set(STATE.tables.values())
     engine = open_state(tmp_path / "state.db")
     assert schema(engine) == declared_schema(STATE)
-    assert sorted(schema(engine)) == ["accounts", "attempts", "invitations", "sessions", "tokens", "work"]
+    assert sorted(schema(engine)) == [
+        "accounts",
+        "app_codes",
+        "attempts",
+        "invitations",
+        "passkey_challenges",
+        "passkeys",
+        "recovery_codes",
+        "second_factor_demand",
+        "sessions",
+        "tokens",
+        "waiting_sign_ins",
+        "webhook_secrets",
+        "work",
+    ]
     engine.dispose()
 
 

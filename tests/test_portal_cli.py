@@ -17,20 +17,23 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from pyotp import TOTP
 
 from ledger.database import reading
 from ledger.journal.opening import Ledger, open_ledger
 from ledger.log import store
 from ledger.settings import Settings
 from ledger.state import open_state
-from portal.accounts import authenticate
+from portal.accounts import account_named, authenticate
 from portal.cli import main
 from portal.names import Names
+from portal.second_factor import begin_codes, confirm_codes, factors_of
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow
 
 PATIENCE_SECONDS = 30.0
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
 def typed(data: Path, *words: str, said: str = "", env: Mapping[str, str] | None = None) -> Result:
@@ -114,6 +117,23 @@ def test_an_init_whose_database_does_not_answer_leaves_nothing(tmp_path: Path, p
     assert refused.exit_code == 3
     assert "does not let us in" in refused.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_second_factors_are_told_and_removed(company: Path) -> None:
+    """Also where there are none: whoever asks may not know."""
+    state = open_state(company / "state.db")
+    with opened(company) as ledger:
+        ada, now = account_named(state, Names.of(ledger), "Ada").id, ledger.clock.now()
+    begin_codes(state, ada, SECRET)
+    confirm_codes(state, ada, TOTP(SECRET).at(now), now=now)
+    told = typed(company, "account", "factors", "ada").stdout
+    assert "Codes from app  yes" in told
+    assert "Recovery codes  10 left" in told
+    assert "the password is enough" in typed(company, "account", "factors", "ada", "--remove").stdout
+    assert not factors_of(state, ada).is_set
+    assert "Nothing to remove" in typed(company, "account", "factors", "ada", "--remove").stdout
+    assert typed(company, "account", "factors", "Nobody").exit_code == 3
+    state.dispose()
 
 
 def test_accounts_are_added_listed_and_given_new_passwords(company: Path) -> None:

@@ -16,7 +16,24 @@ from tests.world import World
 
 SELLERS_ACTS = ("seller.describe", "recall.publish", "recall.draft", "substitution.decide", "claim.settle")
 # What everybody may do with their own account and session.
-OF_ONES_OWN = {"console.sign_out", "console.end_others", "console.change_password"}
+OF_ONES_OWN = {
+    f"console.{name}"
+    for name in (
+        "sign_out",
+        "end_others",
+        "change_password",
+        "confirm_by_password",
+        "confirm_options",
+        "confirm_by_passkey",
+        "set_up_codes",
+        "confirm_own_codes",
+        "turn_own_codes_off",
+        "renew_own_recovery",
+        "new_passkey_options",
+        "add_passkey",
+        "remove_own_passkey",
+    )
+}
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from portal.console.listing import table
 from portal.console.options import choice_label
 from portal.console.shell import address, console, go_to, moment, page
 from portal.permissions import for_all
+from portal.second_factor import Factors, factors_of
 from portal.security import set_session_cookie
-from translations import mark
+from translations import Words, mark
 
 HEADS = ((mark("Signed in"), False), (mark("Last seen"), False), (mark("Where"), False))
 
@@ -73,5 +74,15 @@ def _show(*, problem: str = "", status: int = 200) -> Response:
         roles=spoken.list([choice_label(spoken, role) for role in roles()]) or spoken.text("nothing"),
         sessions=table(HEADS, rows),
         has_others=len(found) > 1,
+        factors=factors_said(spoken, factors_of(desk().state, here.account.id)),
         problem=problem,
     )
+
+
+def factors_said(spoken: Words, found: Factors) -> str:
+    """What an account has beside its password, in words; "" where it has nothing."""
+    codes = [spoken.text("codes from an app")] if found.codes_since else []
+    count = len(found.passkeys)
+    keys = [spoken.plural("{count} passkey", "{count} passkeys", count)] if count else []
+    left = spoken.plural("{count} recovery code left", "{count} recovery codes left", found.recovery_left)
+    return spoken.list([*codes, *keys, left]) if found.is_set else ""

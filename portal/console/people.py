@@ -1,7 +1,7 @@
 """People: the accounts there are, letting somebody in by a link, their roles, and the end of an account."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from flask import Response, abort, request
@@ -13,24 +13,33 @@ from ledger.journal.journal import By
 from ledger.people.account import Staff, find_staff, list_staff
 from ledger.people.roles import roles as all_roles
 from ledger.trace.site import site_of
-from portal.accounts import account_of, start_session
+from portal.accounts import account_of
+from portal.console.confirming import demand_recent
 from portal.console.desk import account_name, by, desk, ledger, session, snapshot, words
 from portal.console.forms import FORM_TOKEN, problems_of, said
 from portal.console.history import entries_about
 from portal.console.listing import list_page, table
 from portal.console.names import isolated, link, names_of
 from portal.console.options import choice_label
+from portal.console.own_account import factors_said
 from portal.console.parties import TIMELINE
 from portal.console.shell import address, console, go_to, moment, page
+from portal.console.sign_in import go_on_as
 from portal.console.timeline import happenings
 from portal.forms import Problem, Problems, problems
 from portal.invitations import InvitationEnded, accept, invite, invited
 from portal.permissions import does, sees
-from portal.security import refuse_foreign, set_session_cookie, sign_out
+from portal.second_factor import demand_of_all, factors_of, is_demanded, remove_factors, with_factors
+from portal.security import refuse_foreign
 from portal.staff import end, let_in_by_link, set_roles
 from translations import mark
 
-HEADS = ((mark("Name"), False), (mark("Roles"), False), (mark("Since"), False))
+HEADS = (
+    (mark("Name"), False),
+    (mark("Roles"), False),
+    (mark("Second factor"), False),
+    (mark("Since"), False),
+)
 WORK = {
     "warehouse": mark("Receives, labels, packs and ships."),
     "partner": mark("Receives what is sent to their own site and puts it on hold; sees nothing else."),
@@ -58,10 +67,12 @@ class Choice:
 def people() -> Response:
     """Everybody who was ever let in, those who may act first."""
     found = sorted(list_staff(snapshot()), key=lambda one: (one.ended_at is not None, one.recorded))
+    protected = with_factors(desk().state)
     rows = [
         (
             link(address("person", subject_id=one.id), isolated(_name_of(one))),
             _roles_said(one),
+            _has_factor_said(one, protected),
             moment(one.ended_at or one.admitted_at),
         )
         for one in found
@@ -73,7 +84,19 @@ def people() -> Response:
         older=None,
         commands=("account.admit",),
         empty=mark("Nobody was let in yet."),
+        template="people.html",
+        is_demanded=is_demanded(desk().state),
     )
+
+
+@console.post("/people/second-factor")
+@does("account.admit")
+@demand_recent("people")
+def demand_factors() -> AnyResponse:
+    """Demands a second factor of everybody, or no longer."""
+    is_on = request.form.get("demanded") == "yes"
+    demand_of_all(desk().state, is_on=is_on, actor=session().account.actor, now=ledger().clock.now())
+    return go_to(address("people"))
 
 
 @console.get("/people/new")
@@ -130,6 +153,15 @@ def new_link(subject_id: str) -> AnyResponse:
     return _invited(found.id, _name_of(found), invite(desk().state, found.id, now=ledger().clock.now()))
 
 
+@console.post("/people/<subject_id>/factors")
+@does("account.admit")
+@demand_recent("person")
+def remove_persons_factors(subject_id: str) -> AnyResponse:
+    """Takes somebody's second factors away, who lost them; their sessions end."""
+    remove_factors(desk().state, _staff(subject_id).id)
+    return go_to(address("person", subject_id=subject_id))
+
+
 @console.post("/people/<subject_id>/end")
 @does("account.end")
 def end_account(subject_id: str) -> AnyResponse:
@@ -165,10 +197,7 @@ def choose_password(token: str) -> AnyResponse:
         return _welcome("", "", problem=said(words(), error), status=error.http_status)
     except LedgerError as error:
         return _welcome(token, name, problem=said(words(), error), status=error.http_status)
-    sign_out(request, state)
-    entered = go_to(address("today"))
-    set_session_cookie(request, entered, start_session(state, account, now=now).token)
-    return entered
+    return go_on_as(account, address("today"))
 
 
 def _new(*, name: str, chosen: Sequence[str], found: Sequence[Problem] = (), status: int = 200) -> Response:
@@ -208,6 +237,7 @@ def _person(found: Staff, wrong: Sequence[Problem] = (), *, status: int = 200, r
         ended=moment(found.ended_at) if found.ended_at else "",
         roles=_roles_said(found),
         site=_site_of(found),
+        factors=factors_said(words(), factors_of(desk().state, found.id)),
         choices=_choices(found.roles),
         reason=reason,
         problems=problems(wrong) if wrong else Problems(),
@@ -241,6 +271,12 @@ def _roles_said(found: Staff) -> str:
     if found.ended_at is not None:
         return words().text("ended")
     return words().list([choice_label(words(), role) for role in found.roles]) or words().text("nothing")
+
+
+def _has_factor_said(found: Staff, protected: Container[str]) -> str:
+    if found.ended_at is not None:
+        return ""
+    return words().text("set up") if found.id in protected else choice_label(words(), "none")
 
 
 def _choices(chosen: Sequence[str]) -> list[Choice]:

@@ -28,16 +28,25 @@ from portal.console.desk import (
 from portal.console.forms import said
 from portal.language import A_YEAR
 from portal.permissions import Rule, rule_of
+from portal.second_factor import must_set_up
 from portal.security import STAFF_PATH, local_path, refuse_forged, signed_in
 from translations import Words, catalogues, mark
 
 OPEN_TO_ALL = {
     "console.sign_in",
     "console.sign_in_form",
+    "console.second_step",
+    "console.second_step_form",
+    "console.passkey_options",
+    "console.passkey_sign_in",
     "console.change_language",
     "console.welcome",
     "console.choose_password",
 }
+# All that is open to an account without the second factor that the company demands.
+SETTING_UP = tuple(
+    f"{STAFF_PATH}/{path}" for path in ("account/second-factor", "account/confirm", "sign-out")
+)
 console = Blueprint("console", __name__, url_prefix=STAFF_PATH)
 console.teardown_request(close_snapshot)
 console.add_app_template_global(may, "may")
@@ -140,6 +149,9 @@ def admit() -> AnyResponse | None:
     g.session = found
     if request.method == "POST":
         refuse_forged(request, found)
+    g.is_setting_up = must_set_up(desk().state, found.account.id)
+    if g.is_setting_up and not request.path.startswith(SETTING_UP):
+        return redirect(address("own_factors"), code=303)
     rule = _rule(request.endpoint or "")
     if rule is None:
         abort(403)  # a route that says nothing is for nobody
@@ -205,7 +217,7 @@ def _frame(here: str) -> Frame:
     recorded = request.args.get("recorded", "")
     return Frame(
         brand=house().brand,
-        parts=_parts(here) if account else (),
+        parts=_parts(here) if account and not g.get("is_setting_up") else (),
         languages=_languages(),
         account=account.account.name if account else "",
         csrf=account.csrf if account else "",
