@@ -8,7 +8,9 @@ from sqlalchemy import Engine, MetaData, inspect
 import ledger.work
 import portal.accounts
 import portal.attempts
+import portal.heartbeats
 import portal.invitations
+import portal.limits
 import portal.tokens
 from ledger.database import connect
 from ledger.state import STATE, open_state
@@ -48,12 +50,23 @@ def test_migrating_gives_the_tables_that_the_modules_declare(tmp_path: Path) -> 
         ledger.work.work,
         portal.accounts.sessions,
         portal.attempts.attempts,
+        portal.heartbeats.heartbeats,
         portal.invitations.invitations,
+        portal.limits.limits_table,
         portal.tokens.tokens_table,
     } <= set(STATE.tables.values())
     engine = open_state(tmp_path / "state.db")
     assert schema(engine) == declared_schema(STATE)
-    assert sorted(schema(engine)) == ["accounts", "attempts", "invitations", "sessions", "tokens", "work"]
+    assert sorted(schema(engine)) == [
+        "accounts",
+        "attempts",
+        "heartbeats",
+        "invitations",
+        "limits",
+        "sessions",
+        "tokens",
+        "work",
+    ]
     engine.dispose()
 
 

@@ -8,6 +8,8 @@ from portal.attempts import TooManyAttempts
 from portal.console.desk import desk, ledger, words
 from portal.console.forms import said
 from portal.console.shell import address, console, go_to, page
+from portal.limits import LimitReached, limit, wait_said
+from portal.metrics import SIGN_INS_REFUSED
 from portal.permissions import for_all
 from portal.security import (
     drop_session_cookie,
@@ -21,7 +23,6 @@ from portal.security import (
 from portal.security import (
     sign_out as end,
 )
-from translations import Words
 
 
 @console.get("/sign-in")
@@ -39,6 +40,7 @@ def sign_in_form() -> AnyResponse:
     then = local_path(request.form.get("next", ""))
     name = request.form.get("name", "")
     try:
+        limit("sign_in", request.remote_addr)
         begun = begin(
             request,
             desk().state,
@@ -47,11 +49,13 @@ def sign_in_form() -> AnyResponse:
             address=request.remote_addr or "",
             now=ledger().clock.now(),
         )
-    except TooManyAttempts as error:
-        response = _form(then, name=name, problem=_wait(words(), error), status=error.http_status)
+    except (TooManyAttempts, LimitReached) as error:
+        SIGN_INS_REFUSED.inc()
+        response = _form(then, name=name, problem=wait_said(words(), error), status=error.http_status)
         response.headers["Retry-After"] = str(error.facts["wait_seconds"])
         return response
     except LedgerError as error:
+        SIGN_INS_REFUSED.inc()
         return _form(then, name=name, problem=said(words(), error), status=error.http_status)
     entered = go_to(then)
     set_session_cookie(request, entered, begun.token)
@@ -64,25 +68,9 @@ def sign_out() -> AnyResponse:
     """Ends the session here and in the database."""
     end(request, desk().state)
     response = go_to(address("sign_in"))
-    drop_session_cookie(response)
+    drop_session_cookie(request, response)
     return response
 
 
 def _form(then: str, *, name: str = "", problem: str = "", status: int = 200) -> Response:
     return page("sign_in.html", status=status, then=then, name=name, problem=problem)
-
-
-def _wait(spoken: Words, error: TooManyAttempts) -> str:
-    """How long to wait, in the unit that people think in."""
-    seconds = int(str(error.facts["wait_seconds"]))
-    if seconds < 120:
-        return spoken.plural(
-            "Too many attempts. Wait {count} second, then try again.",
-            "Too many attempts. Wait {count} seconds, then try again.",
-            seconds,
-        )
-    return spoken.plural(
-        "Too many attempts. Wait {count} minute, then try again.",
-        "Too many attempts. Wait {count} minutes, then try again.",
-        -(-seconds // 60),
-    )
