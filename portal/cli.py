@@ -38,6 +38,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "keys": ("ledger.cli.keys:keys", "The log's keys and the master key: list, replace."),
     "backup": ("portal.cli_backup:backup", "Copies of everything, made while it runs."),
     "restore": ("portal.cli_backup:restore_backup", "An installation made of a backup."),
+    "doctor": ("portal.cli_doctor:doctor", "What is not as it should be on this machine, and what to do."),
     "audit": ("ledger.cli.audit:audit", "Look for anything that was changed."),
     "verify": ("ledger.cli.verify:verify", "Check a proof or an export, without a database."),
     "migrate": ("ledger.cli.migrate:migrate", "Bring the databases' tables up to date."),
