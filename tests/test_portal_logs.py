@@ -221,7 +221,8 @@ def test_a_source_is_told_from_others_for_one_day() -> None:
 def test_people_get_lines_they_can_read_and_off_says_nothing() -> None:
     text, nothing = StringIO(), BytesIO()
     make_log("text", text).info("request", status=200)
-    make_log("off", TextIOWrapper(nothing)).error("request", status=500)
+    stream = TextIOWrapper(nothing)  # kept: it closes what is beneath when it goes
+    make_log("off", stream).error("request", status=500)
     assert "request" in text.getvalue()
     assert not set("{\x1b") & set(text.getvalue())
     assert nothing.getvalue() == b""
