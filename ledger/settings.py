@@ -9,6 +9,9 @@
     LOTPROOF_WEBHOOKS_INSIDE  `yes` where webhooks may lead to this machine and its network
     LOTPROOF_DATABASE_URL     a PostgreSQL database; without it, files of SQLite's in LOTPROOF_DATA
     LOTPROOF_OWNER_URL        the same database for the role that owns its tables: for `init` and `migrate`
+    LOTPROOF_LOG              how the processes log: `json`, `text`, `off`, or `auto` (by default: text for a terminal)
+    LOTPROOF_METRICS_TOKEN    opens /metrics to whoever shows it; without it there is no such page
+    LOTPROOF_SMTP             the server that mail goes out by, as `host:port`; only `lotproof doctor` reads it so far
 
 `init` fixes host and origin in `settings.json`: a label printed with another host leads nowhere, and a
 checkpoint under another origin belongs to another log. So a command started without the environment of
@@ -30,12 +33,15 @@ from ledger.errors import LedgerError
 from ledger.location import Location, Postgres, parse_database_url
 
 LogEntries = Literal["token", "open"]
+LogForm = Literal["auto", "json", "text", "off"]
 
 DEFAULT_DATA = "var"
 DEFAULT_HOST = "localhost:8000"
 DEFAULT_LOG_ENTRIES = "token"
 MAX_ORIGIN_BYTES = 255  # C2SP tlog-mirror gives the origin's length in one byte
 MAX_PROXIES = 9
+_METRICS_TOKEN = re.compile(r"[!-~]{16,200}")
+_SMTP = re.compile(r"([A-Za-z0-9.-]{1,253}|\[[0-9a-fA-F:.]{2,45}\]):([1-9][0-9]{0,4})")
 
 _HOST = re.compile(r"(?:[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*|\[[0-9a-f:.]{2,45}\])(?::([1-9][0-9]{0,4}))?")
 _ORIGIN = re.compile(r"[A-Za-z0-9.\-_~:\[\]%/]+")
@@ -74,6 +80,27 @@ class InvalidTrustedProxies(LedgerError):
     message = (
         "LOTPROOF_TRUSTED_PROXIES is {value!r}. Give the number of your own proxies in front, from 0 to 9."
     )
+
+
+class InvalidLogForm(LedgerError):
+    """LOTPROOF_LOG is none of its words."""
+
+    message = "LOTPROOF_LOG is {value!r}. Give json, text, off or auto (text for a terminal, JSON otherwise)."
+
+
+class InvalidMetricsToken(LedgerError):
+    """LOTPROOF_METRICS_TOKEN is easily guessed; the value is not shown, because it is a secret."""
+
+    message = (
+        "LOTPROOF_METRICS_TOKEN is too short or holds spaces. Give 16 to 200 letters, digits and signs, such as what "
+        "openssl rand -hex 16 prints. Leave it empty to have no /metrics."
+    )
+
+
+class InvalidSmtp(LedgerError):
+    """LOTPROOF_SMTP is no host with a port."""
+
+    message = "LOTPROOF_SMTP is {value!r}. Give host and port of your mail server, such as mail.example:587."
 
 
 class SettingsConflict(LedgerError):
@@ -131,6 +158,9 @@ class Settings:
     owner_url: str | None = field(default=None, repr=False)  # None: one role owns and runs
     mirror_of: str | None = None  # the key of a log that is only copied here; None: a ledger of our own
     moved_to: Literal["postgresql"] | None = None  # where `init` or `log move` put it; None: files
+    log_form: LogForm = "auto"
+    metrics_token: str | None = field(default=None, repr=False)  # None: no /metrics
+    smtp: tuple[str, int] | None = None  # None: no mail
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -158,6 +188,9 @@ class Settings:
             owner_url=_database_url("LOTPROOF_OWNER_URL", environ),
             mirror_of=fixed.mirror_of if fixed else None,
             moved_to=fixed.database if fixed else None,
+            log_form=_log_form(environ.get("LOTPROOF_LOG") or "auto"),
+            metrics_token=_metrics_token(environ.get("LOTPROOF_METRICS_TOKEN")),
+            smtp=_smtp(environ.get("LOTPROOF_SMTP")),
         )
         settings._refuse_conflict(fixed)
         if settings.moved_to is not None and settings.database_url is None:
@@ -314,6 +347,25 @@ def _log_entries(value: str) -> LogEntries:
     if value not in get_args(LogEntries):
         raise InvalidLogEntries(value=value)
     return cast(LogEntries, value)
+
+
+def _log_form(value: str) -> LogForm:
+    if value not in get_args(LogForm):
+        raise InvalidLogForm(value=value)
+    return cast(LogForm, value)
+
+
+def _metrics_token(value: str | None) -> str | None:
+    if value and not _METRICS_TOKEN.fullmatch(value):
+        raise InvalidMetricsToken()
+    return value or None
+
+
+def _smtp(value: str | None) -> tuple[str, int] | None:
+    match = _SMTP.fullmatch(value or "")
+    if value and (match is None or int(match[2]) > 65_535):
+        raise InvalidSmtp(value=value)
+    return (match[1].strip("[]"), int(match[2])) if match else None
 
 
 def _trusted_proxies(value: str) -> int:

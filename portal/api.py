@@ -5,6 +5,7 @@ from flask import Blueprint, Response, jsonify, request
 from ledger.moments import format_moment
 from ledger.recall.answer import Answer, Match, PublicRecall
 from portal.address import number_after, raw_path
+from portal.kept_answers import FOUND
 from portal.services import current
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -14,6 +15,7 @@ api = Blueprint("api", __name__, url_prefix="/api/v1")
 def unit(number: str) -> Response:  # read from the raw path, where %2F is no slash
     """Whether a serial, a batch code or a date code stands in a recall, and as of when that is known."""
     answer = current().find_answer(number_after(raw_path(request.environ), "units"))
+    request.environ[FOUND] = answer
     response = jsonify(
         status=answer.status,
         as_of=format_moment(answer.spoken_for.as_of),

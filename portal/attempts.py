@@ -3,10 +3,12 @@
 Counted for each name *and* address in state.db, so that all processes share the count, and so that a stranger
 who guesses at a name delays only themselves. The first FREE attempts cost nothing; each further one doubles
 the wait, up to LONGEST_WAIT. Attempts during a wait don't lengthen it, and a quiet day forgets all.
+
+Not one of `portal.limits`: an allowance comes back as fast for who guesses as for who mistypes, and knows no
+success. All sign-ins of an address together have such an allowance besides, against who tries many names.
 """
 
 import hashlib
-import ipaddress
 import math
 from datetime import datetime, timedelta
 
@@ -29,6 +31,7 @@ from ledger.database import writing
 from ledger.errors import LedgerError
 from ledger.moments import Moment
 from ledger.state import STATE
+from portal.limits import network
 
 FREE = 5
 LONGEST_WAIT = timedelta(minutes=15)
@@ -92,17 +95,4 @@ def _store(connection: Connection, key: str, failures: int, *, now: datetime, is
 
 
 def _key(name_key: str, address: str) -> str:
-    return hashlib.sha256(f"{name_key}\0{_network(address)}".encode()).hexdigest()
-
-
-def _network(address: str) -> str:
-    """The address, or for IPv6 its /64: one customer has that many (RFC 6177), and may use them all."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((int(parsed), 64), strict=False))
+    return hashlib.sha256(f"{name_key}\0{network(address)}".encode()).hexdigest()

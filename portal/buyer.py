@@ -144,6 +144,7 @@ def _answer_page(tag: str, number: str, gtin: str | None = None) -> Response:
         return _ask_page(speak(tag))
     services = current()
     answer = request.environ.get(FOUND) or services.find_answer(number, gtin)
+    request.environ[FOUND] = answer
     models = services.recalled_models() if not answer.matches else ()
     picked = request.args.get("product") if request.environ["QUERY_STRING"] else None
     pages = cast(AnswerPages, current_app.extensions[PAGES])

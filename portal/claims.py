@@ -9,6 +9,7 @@ from urllib.parse import quote
 from email_validator import EmailNotValidError, validate_email
 from flask import Blueprint, Response, abort, redirect, render_template, request
 from flask_wtf.csrf import generate_csrf, validate_csrf
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug import Response as AnyResponse
 from wtforms import ValidationError
 
@@ -23,6 +24,7 @@ from ledger.trace.unit import unit_at
 from portal.address import as_segment, number_after, raw_path
 from portal.forms import Problem, Problems, problems
 from portal.language import speak
+from portal.limits import LimitReached, limit, wait_said, wait_seconds
 from portal.live import Live
 from portal.services import current
 from translations import Words, mark
@@ -81,6 +83,23 @@ def live() -> Live:
     return services
 
 
+@claims.before_request
+def count_forms() -> None:
+    """Raises LimitReached."""
+    if request.method == "POST":
+        _count("form")
+
+
+def _count(purpose: str) -> None:
+    """Raise LimitReached. Where nobody can count, nobody is refused: a claim is worth more than the count of claims."""
+    try:
+        limit(purpose, request.remote_addr)
+    except LimitReached:
+        raise
+    except (LedgerError, SQLAlchemyError):
+        return
+
+
 @claims.get("/<language:locale>/claim/<number:number>")
 def form(locale: str, number: str) -> AnyResponse:  # read from the raw path, where %2F is no slash
     """The form, for a number that is recalled; any other goes to its answer."""
@@ -102,6 +121,10 @@ def send(locale: str, number: str) -> AnyResponse:
     found = _problems(words, filled)
     if found.all:
         return _form_page(words, answer, filled, found)
+    try:
+        _count("claim")
+    except LimitReached as error:
+        return _wait(words, answer, filled, error)
     try:
         claim = _file(locale, match, filled)
     except LedgerError:
@@ -196,6 +219,14 @@ def _file(locale: str, match: Match, filled: Filled) -> str:
         contact=dict(contact),
         payout={"account": filled.payout} if filled.remedy == "refund" else None,
     )
+
+
+def _wait(words: Words, answer: Answer, filled: Filled, error: LimitReached) -> Response:
+    """The form as it was filled in, to be sent again a little later."""
+    page = _form_page(words, answer, filled, problems([Problem("remedy", wait_said(words, error))]))
+    page.status_code = error.http_status
+    page.headers["Retry-After"] = str(wait_seconds(error))
+    return page
 
 
 def _form_page(

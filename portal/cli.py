@@ -1,10 +1,13 @@
 """`lotproof`: the one command. Its groups are loaded by name when they are called, so that `--help` is quick."""
 
 import importlib
+import os
+import time
+from typing import Any
 
 import click
 
-from ledger.cli.border import Group
+from ledger.cli.border import WORDS, Group
 
 # name: (where it stands, what it is for). tests/test_imports.py reads the places as imports.
 GROUPS: dict[str, tuple[str, str]] = {
@@ -37,6 +40,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "keys": ("ledger.cli.keys:keys", "The log's keys and the master key: list, replace."),
     "backup": ("portal.cli_backup:backup", "Copies of everything, made while it runs."),
     "restore": ("portal.cli_backup:restore_backup", "An installation made of a backup."),
+    "doctor": ("portal.cli_doctor:doctor", "What is not as it should be on this machine, and what to do."),
     "audit": ("ledger.cli.audit:audit", "Look for anything that was changed."),
     "verify": ("ledger.cli.verify:verify", "Check a proof or an export, without a database."),
     "migrate": ("ledger.cli.migrate:migrate", "Bring the databases' tables up to date."),
@@ -59,6 +63,30 @@ class Lotproof(Group):
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; where LOTPROOF_LOG is set, as for cron, say afterwards in one line how it ended."""
+        form = os.environ.get("LOTPROOF_LOG", "")
+        begun, code = time.perf_counter(), 0
+        try:
+            return super().invoke(ctx)
+        except click.exceptions.Exit as ended:
+            code = ended.exit_code
+            raise
+        except click.ClickException as wrong:
+            code = wrong.exit_code
+            raise
+        except BaseException:
+            code = 1
+            raise
+        finally:
+            if form in ("json", "text"):
+                # Loaded where it is asked for: it takes longer than `--help`.
+                log = importlib.import_module("portal.logs").make_log(form)
+                seconds = time.perf_counter() - begun
+                log.info(
+                    "command", command=" ".join(ctx.meta.get(WORDS, ())), code=code, ms=round(seconds * 1000)
+                )
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in `--help`."""

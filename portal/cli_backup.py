@@ -18,23 +18,29 @@ from ledger.journal.opening import Ledger, open_ledger
 from ledger.keys.keys import MASTER_KEY, Keys
 from ledger.log.note import Verifier
 from ledger.settings import Settings
-from ledger.state import STATE
+from ledger.state import STATE, open_state
 from portal import (
     accounts,
     attempts,
+    heartbeats,
     invitations,
+    limits,
     passkey_challenges,
     second_factor,
     tokens,
     waiting_sign_ins,
     webhooks,
 )
+from portal.heartbeats import BACKUP, beat
 
 STATE_TABLES = STATE.sorted_tables  # of all modules that keep state: they are imported above
 # Whoever signed out since must not be signed in again by a copy, nor a link that was used work again.
+# The other machine has seen no worker and no backup yet, and nobody sent it anything.
 ENDED = (
     accounts.sessions,
+    heartbeats.heartbeats,
     invitations.invitations,
+    limits.limits_table,
     passkey_challenges.challenges,
     waiting_sign_ins.waiting_sign_ins,
 )
@@ -104,10 +110,18 @@ def backup(
             keys=keys,
             keep_days=keep_days,
         )
+        _note_backup(ledger)
         told = _made_json(made) if as_json else _made_text(made, ledger, folder, keys)
     finally:
         ledger.close()
     click.echo(told)
+
+
+def _note_backup(ledger: Ledger) -> None:
+    """So that `lotproof doctor` knows how old the newest one is."""
+    state = open_state(ledger.settings.state_db)
+    beat(state, BACKUP, ledger.clock)
+    state.dispose()
 
 
 def _made_json(made: BackedUp) -> str:

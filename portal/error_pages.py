@@ -7,7 +7,9 @@ from werkzeug.exceptions import HTTPException
 
 from ledger.digital_link import NotADigitalLink
 from portal.language import current_words, negotiated, offered, speak
+from portal.limits import LimitReached, wait_seconds
 from portal.services import current
+from portal.watch import ID
 from translations import mark
 
 
@@ -41,6 +43,11 @@ TROUBLES = {
         mark("Nothing was sent."),
         mark("Choose a smaller picture and try again."),
     ),
+    429: Trouble(
+        mark("Please wait a little"),
+        mark("Too much came from your network in a short time. Nothing was sent."),
+        mark("Try again in a few minutes. You can check a number meanwhile."),
+    ),
     500: Trouble(
         mark("We cannot answer right now"),
         mark("The fault is ours."),
@@ -53,6 +60,7 @@ def install(app: Flask) -> None:
     """Answers every error with a page that says what to do next."""
     app.register_error_handler(HTTPException, _show_http_error)
     app.register_error_handler(NotADigitalLink, lambda _error: _error_page(400))
+    app.register_error_handler(LimitReached, _show_limit)
     app.register_error_handler(500, lambda _error: _error_page(500))
 
 
@@ -63,10 +71,22 @@ def _show_http_error(error: HTTPException) -> Response:
     return response
 
 
+def _show_limit(error: LimitReached) -> Response:
+    response = _error_page(error.http_status)
+    response.headers["Retry-After"] = str(wait_seconds(error))
+    return response
+
+
 def _error_page(status: int) -> Response:
     trouble = TROUBLES.get(status, TROUBLES[404 if status < 500 else 500])
     _speak_as_the_address()
-    page = render_template("error.html", trouble=trouble, lang=current_words().lang, brand=_brand(status))
+    page = render_template(
+        "error.html",
+        trouble=trouble,
+        lang=current_words().lang,
+        brand=_brand(status),
+        reference=request.environ.get(ID, "") if status >= 500 else "",
+    )
     return Response(page, status=status, content_type="text/html; charset=utf-8")
 
 

@@ -20,6 +20,10 @@ from translations import choose
 
 CONTENT = ("Content-Type", "text/html; charset=utf-8")
 FOUND = "lotproof.answer"  # where Flask finds the answer that was looked up here
+ROUTE = "lotproof.route"  # where `watch` finds which pattern an address matched
+LANGUAGE_ROUTE = "/<language:locale>/s/<number:number>"  # the patterns of `buyer`, where Flask was not asked
+LINK_ROUTE = "/01/<number:rest>"
+SCANNED_ROUTE = "/s/<number:number>"
 VARY = ("Vary", "Accept-Language, Cookie")
 
 
@@ -40,6 +44,7 @@ def with_kept_answers(app: WSGIApplication, pages: AnswerPages, services: Servic
             number = number_after(path, "s")
         if not number:
             return None
+        environ[ROUTE] = LANGUAGE_ROUTE if found["tag"] else LINK_ROUTE if found["link"] else SCANNED_ROUTE
         answer = environ[FOUND] = services.find_answer(number, gtin)
         models = () if answer.matches else services.recalled_models()
         page = pages.kept(found["tag"] or _negotiated(environ), answer, services.house(), models)

@@ -23,6 +23,7 @@ from ledger.log.tiles import TILE_WIDTH, MalformedPath, Tile, TileCache, parse_e
 from ledger.recall.recall import is_published_scope
 from portal.services import EXTENSION
 from portal.tokens import find_token
+from portal.watch import acting
 
 proofs = Blueprint("proofs", __name__, url_prefix="/log")
 
@@ -157,7 +158,10 @@ def _refuse_unpublished(wanted: Tile, standing: Standing) -> None:
 
 def _has_token(state: Engine) -> bool:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and find_token(state, token.strip()) is not None
+    found = find_token(state, token.strip()) if scheme.lower() == "bearer" else None
+    if found is not None:
+        acting(f"token:{found.id}")
+    return found is not None
 
 
 def _answer(content: bytes, content_type: str, caching: str, *, status: int = 200) -> Response:

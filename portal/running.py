@@ -72,7 +72,7 @@ def run(port: int, workers: int, accept_clock: bool) -> None:
     try:
         with stopping_on_signals() as stop, Children(stop) as children:
             children.start(*serve)
-            children.wait_for_answer(f"http://127.0.0.1:{port}/")
+            children.wait_for_answer(f"http://127.0.0.1:{port}/healthz")
             children.start("worker", *clock)  # second, because people wait for the first
             click.echo(welcome(port, facts))
             children.watch()

@@ -101,9 +101,11 @@ def set_session_cookie(request: Request, response: Response, token: str) -> None
     )
 
 
-def drop_session_cookie(response: Response) -> None:
+def drop_session_cookie(request: Request, response: Response) -> None:
     """Have the browser forget the token."""
-    response.delete_cookie(SESSION_COOKIE, path=STAFF_PATH, httponly=True, samesite="Lax")
+    response.delete_cookie(
+        SESSION_COOKIE, path=STAFF_PATH, secure=request.is_secure, httponly=True, samesite="Lax"
+    )
 
 
 def refuse_forged(request: Request, session: Session) -> None:

@@ -4,13 +4,12 @@ Each worker process is forked, or spawned, before it opens the ledger, and answe
 threads would only take the interpreter's lock from each other.
 """
 
-import multiprocessing
-import signal
+import os
 import socket
+import tempfile
 from contextlib import closing
 
 import click
-from flask import Flask
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
@@ -19,11 +18,11 @@ from ledger.journal.opening import open_ledger
 from ledger.journal.publish import ForeignCheckpoint, LogBehindGuard, TreeDiffers
 from ledger.log.guard import GuardDamaged, GuardMissing
 from ledger.settings import Settings
-from portal.opening import open_app
 from portal.processes import GRACE_SECONDS, WEB_PROCESSES, watch_parent, with_parent
 
 ADDRESS = "127.0.0.1"  # a proxy stands in front where others are to reach it
-APPLICATION = "portal.serving:make_application"
+APPLICATION = "portal.opening:make_application"
+SHARED_FIGURES = "PROMETHEUS_MULTIPROC_DIR"  # by this name prometheus-client finds it, in each process
 UNSIGNED = (
     LogBehindGuard,
     TreeDiffers,
@@ -56,17 +55,9 @@ def serve(port: int, workers: int, accept_clock: bool, with_parent: int | None) 
         respawn_failed_workers=True,
         workers_kill_timeout=round(GRACE_SECONDS / 2),
     )
-    server.serve()
-
-
-def make_application() -> Flask:
-    """The application of one worker process, which opens the ledger for itself and ends with its server."""
-    # A forked worker inherits the server's handlers, which would swallow a stop that comes while it opens.
-    for one in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(one, signal.SIG_DFL)
-    parent = multiprocessing.parent_process()
-    watch_parent(parent.pid if parent else None)
-    return open_app(Settings.from_env())
+    with tempfile.TemporaryDirectory(prefix="lotproof-metrics-") as figures:
+        os.environ[SHARED_FIGURES] = figures
+        server.serve()
 
 
 def seal(settings: Settings, *, accept_clock: bool) -> None:

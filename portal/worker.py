@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import threading
-import traceback
+import time
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import timedelta
@@ -20,7 +20,9 @@ from ledger.settings import Settings
 from ledger.state import open_state
 from ledger.work import LeaseLost, done, failed, take
 from portal.chores import keep_promises, seal_if_quiet, sweep
+from portal.heartbeats import WORKER, beat
 from portal.jobs import HANDLERS, Bench, Handler
+from portal.logs import Log, frames, kind, make_log
 from portal.processes import watch_parent, with_parent
 from portal.webhooks import owe
 
@@ -47,7 +49,7 @@ def worker(once: bool, accept_clock: bool, with_parent: int | None) -> None:
     settings = Settings.from_env()
     with closing(open_ledger(settings, accept_long_silence=accept_clock)) as ledger:
         state = open_state(settings.state_db)
-        work(Worker(ledger, state), stop_signal(), once=once)
+        work(Worker(ledger, state, log=make_log(settings.log_form)), stop_signal(), once=once)
         state.dispose()
 
 
@@ -73,9 +75,16 @@ def work(worker: "Worker", stop: threading.Event, *, once: bool) -> None:
 class Worker:
     """One worker: its name, which no other process has, and when it last did its chores."""
 
-    def __init__(self, ledger: Ledger, state: Engine, handlers: Mapping[str, Handler] = HANDLERS) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        state: Engine,
+        handlers: Mapping[str, Handler] = HANDLERS,
+        log: Log | None = None,
+    ) -> None:
         self.ledger = ledger
         self.state = state
+        self.log = log or make_log()
         self.handlers = handlers
         self.name = f"{socket.gethostname()}:{os.getpid()}:{new_id(os.urandom)}"
         self._chores_at = ledger.clock.now() - CHORES_EVERY
@@ -90,6 +99,7 @@ class Worker:
         if now - self._chores_at < CHORES_EVERY:
             return
         self._chores_at = now
+        beat(self.state, WORKER, self.ledger.clock)
         try:
             seal_if_quiet(self.ledger)
             sweep(self.ledger, now=now)
@@ -97,7 +107,7 @@ class Worker:
                 keep_promises(self.ledger, now=now)
                 self._promises_at = now
         except LedgerError as error:
-            click.echo(f"lotproof worker: {error}", err=True)
+            self.log.error("chores refused", error=kind(error), said=str(error))
 
     def do_job(self) -> bool:
         """Take the job that is due longest and do it; whether there was one."""
@@ -105,15 +115,21 @@ class Worker:
         job = take(self.state, self.name, now=now)
         if job is None:
             return False
-        bench = Bench(self.ledger, self.state, job, kept_at=now)
+        begun = time.perf_counter()
+        about = {"job": job.id, "kind": job.kind, "tries": job.tries}
         try:
-            self._do(bench)
+            how, more = self._do(Bench(self.ledger, self.state, job, kept_at=now))
         except LeaseLost as error:
-            click.echo(f"lotproof worker: {error}", err=True)
+            how, more = "job lost", {"error": kind(error)}
+        say = self.log.info if how == "job done" else self.log.error
+        say(how, **about, ms=round((time.perf_counter() - begun) * 1000), **more)
         return True
 
-    def _do(self, bench: Bench) -> None:
-        """Do the job and mark it done, or failed with the reason. Raises LeaseLost."""
+    def _do(self, bench: Bench) -> tuple[str, dict[str, object]]:
+        """Do the job and mark it done, or failed with the reason; gives what the log is told. Raises LeaseLost.
+
+        The reason stands with the job, which staff see; it may name codes, so the log has its kind alone.
+        """
         handler = self.handlers.get(bench.job.kind)
         try:
             if handler is None:
@@ -123,9 +139,10 @@ class Worker:
             raise
         except LedgerError as error:
             failed(self.state, bench.job, str(error), now=self.ledger.clock.now())
+            return "job refused", {"error": kind(error)}
         except Exception as error:  # noqa: BLE001  # a job that crashes must not take the others with it
-            traceback.print_exc()
             reason = f"{type(error).__name__}: {error}"
             failed(self.state, bench.job, reason, now=self.ledger.clock.now())
-        else:
-            done(self.state, bench.job, result=result, now=self.ledger.clock.now())
+            return "job crashed", {"error": kind(error), "frames": frames(error)}
+        done(self.state, bench.job, result=result, now=self.ledger.clock.now())
+        return "job done", {}

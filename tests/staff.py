@@ -32,6 +32,13 @@ LANGUAGES = {"en": ENGLISH, "zh-Hans": CHINESE}
 _TAG = re.compile(r"<[^>]*>")
 
 
+class ToTheEnd(FlaskClient):
+    """A client that reads every answer to its end, as browsers do: only then is a request over."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        return super().open(*args, buffered=True, **kwargs)
+
+
 @dataclass
 class Desk:
     """The application over a world, with its accounts."""

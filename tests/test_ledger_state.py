@@ -8,7 +8,9 @@ from sqlalchemy import Engine, MetaData, inspect
 import ledger.work
 import portal.accounts
 import portal.attempts
+import portal.heartbeats
 import portal.invitations
+import portal.limits
 import portal.passkeys
 import portal.second_factor
 import portal.tokens
@@ -52,9 +54,11 @@ def test_migrating_gives_the_tables_that_the_modules_declare(tmp_path: Path) -> 
         ledger.work.work,
         portal.accounts.sessions,
         portal.attempts.attempts,
+        portal.heartbeats.heartbeats,
         portal.invitations.invitations,
         portal.passkeys.passkeys_table,
         portal.second_factor.app_codes,
+        portal.limits.limits_table,
         portal.tokens.tokens_table,
         portal.waiting_sign_ins.waiting_sign_ins,
         portal.webhooks.webhook_secrets,
@@ -65,7 +69,9 @@ def test_migrating_gives_the_tables_that_the_modules_declare(tmp_path: Path) -> 
         "accounts",
         "app_codes",
         "attempts",
+        "heartbeats",
         "invitations",
+        "limits",
         "passkey_challenges",
         "passkeys",
         "recovery_codes",

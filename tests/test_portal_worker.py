@@ -1,5 +1,6 @@
 """What is owed in the background: jobs by their kind, a seal when nothing happens, sweeping up."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -200,7 +201,15 @@ def test_a_job_that_crashes_takes_no_other_with_it(
     assert worker.do_job()
     assert failure(ledger, state, first).error == "ZeroDivisionError: integer division or modulo by zero"
     assert status(state, second).result == {"a": 1}
-    assert "ZeroDivisionError" in capsys.readouterr().err
+    [crashed, fine] = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert (crashed["event"], crashed["error"], crashed["kind"]) == (
+        "job crashed",
+        "ZeroDivisionError",
+        "crash",
+    )
+    assert "division" not in json.dumps(crashed)
+    assert crashed["frames"][-1].endswith(" crash")
+    assert (fine["event"], fine["job"], fine["tries"]) == ("job done", second, 1)
 
 
 def test_a_long_job_keeps_its_lease(ledger: Ledger, state: Engine, clock: SetClock) -> None:
@@ -230,4 +239,4 @@ def test_a_job_that_was_given_to_another_is_left_to_it(
     work = queued(ledger, state, "slow", {})
     assert Worker(ledger, state, {"slow": slow}).do_job()
     assert status(state, work).state == "leased"
-    assert "no longer belongs" in capsys.readouterr().err
+    assert json.loads(capsys.readouterr().err)["event"] == "job lost"

@@ -14,6 +14,7 @@ from ledger.errors import LedgerError, storage_error
 FINDING, USAGE, REFUSED = 1, 2, 3
 LONGEST_SENTENCE = 1_000  # characters of a command's first sentence
 JSON_KEY = "lotproof.json"
+WORDS = "lotproof.words"  # the commands that were typed, without their arguments
 BAD_REQUEST = 400  # what was asked makes no request: the same as wrong usage
 
 
@@ -37,6 +38,14 @@ class Group(click.Group):
 
     So is what the disk refuses, and a path that leads nowhere; a mistake of ours goes on as it is.
     """
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that was typed; its name is remembered for the log."""
+        name, command, rest = super().resolve_command(ctx, args)
+        ctx.meta.setdefault(WORDS, []).append(name)
+        return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; turn what it refuses into an exit code."""

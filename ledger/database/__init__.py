@@ -10,7 +10,14 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from ledger.database.migrating import DatabaseNewer, MigrationNeeded, WrongCollation, make_schema, migrate
+from ledger.database.migrating import (
+    DatabaseNewer,
+    MigrationNeeded,
+    WrongCollation,
+    make_schema,
+    migrate,
+    refuse_other,
+)
 from ledger.database.postgresql import DatabaseBusy, connect_postgresql, has_rows, read_server_time
 from ledger.database.postgresql_quick import NotText
 from ledger.database.sqlite import BUSY_TIMEOUT_MS, connect_sqlite
@@ -52,6 +59,7 @@ __all__ = [
     "migrate",
     "read_ahead",
     "reading",
+    "refuse_other",
     "savepoint",
     "server_time",
     "upsert_rows",

@@ -56,19 +56,30 @@ def migrate(engine: Engine, history: str) -> None:
 
     Raises MigrationNeeded, DatabaseNewer.
     """
-    config = _config(history)
-    stands = _revision(engine)
-    script = ScriptDirectory.from_config(config)
-    if stands == script.get_current_head():
-        return  # without the write lock: it has no queue of its own, and a start beside writers waited for seconds
-    if stands is not None and stands not in {one.revision for one in script.walk_revisions()}:
-        engine.dispose()  # nobody will go on with it
-        raise DatabaseNewer(revision=stands)
-    if is_postgresql(engine):
+    try:
+        refuse_other(
+            engine, history
+        )  # without the write lock: it has no queue, and a start beside writers waited
+    except MigrationNeeded:
+        if is_postgresql(engine):
+            engine.dispose()  # nobody will go on with it
+            raise
+        with writing(engine) as connection:
+            _upgrade(connection, _config(history))
+    except DatabaseNewer:
         engine.dispose()
-        raise MigrationNeeded()
-    with writing(engine) as connection:
-        _upgrade(connection, config)
+        raise
+
+
+def refuse_other(engine: Engine, history: str) -> None:
+    """Raise MigrationNeeded or DatabaseNewer unless the tables are at the newest revision; changes nothing."""
+    stands = _revision(engine)
+    script = ScriptDirectory.from_config(_config(history))
+    if stands == script.get_current_head():
+        return
+    if stands is not None and stands not in {one.revision for one in script.walk_revisions()}:
+        raise DatabaseNewer(revision=stands)
+    raise MigrationNeeded()
 
 
 def make_schema(engine: Engine, location: Postgres, history: str, *, runner: str) -> None:

@@ -10,6 +10,7 @@ from portal.console.forms import said
 from portal.console.listing import table
 from portal.console.options import choice_label
 from portal.console.shell import address, console, go_to, moment, page
+from portal.limits import wait_seconds
 from portal.permissions import for_all
 from portal.second_factor import Factors, factors_of
 from portal.security import set_session_cookie
@@ -49,7 +50,10 @@ def change_password() -> AnyResponse:
         )
         set_password(state, account.id, request.form.get("new_password", ""))
     except LedgerError as error:
-        return _show(problem=said(words(), error), status=error.http_status)
+        refused = _show(problem=said(words(), error), status=error.http_status)
+        if wait := wait_seconds(error):
+            refused.headers["Retry-After"] = str(wait)
+        return refused
     # Every session has ended with the old password: this browser's begins anew.
     changed = go_to(address("own_account"))
     set_session_cookie(request, changed, start_session(state, account, now=now).token)

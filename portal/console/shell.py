@@ -27,9 +27,11 @@ from portal.console.desk import (
 )
 from portal.console.forms import said
 from portal.language import A_YEAR
+from portal.limits import limit, wait_seconds
 from portal.permissions import Rule, rule_of
 from portal.second_factor import must_set_up
 from portal.security import STAFF_PATH, local_path, refuse_forged, signed_in
+from portal.watch import acting
 from translations import Words, catalogues, mark
 
 OPEN_TO_ALL = {
@@ -140,6 +142,10 @@ def zone() -> str:
 @console.before_request
 def admit() -> AnyResponse | None:
     """Whoever is not signed in is led to the door; a form without the session's token is refused."""
+    if request.method == "POST":
+        limit("form", request.remote_addr)
+        if request.mimetype == "multipart/form-data":
+            limit("upload", request.remote_addr)
     if request.endpoint in OPEN_TO_ALL:
         return None
     found = signed_in(request, desk().state, desk().names, now=ledger().clock.now())
@@ -147,6 +153,7 @@ def admit() -> AnyResponse | None:
         here = request.full_path.rstrip("?") if request.method == "GET" else request.path
         return redirect(address("sign_in", next=here), code=303)
     g.session = found
+    acting(found.account.actor)
     if request.method == "POST":
         refuse_forged(request, found)
     g.is_setting_up = must_set_up(desk().state, found.account.id)
@@ -188,7 +195,10 @@ def change_language() -> AnyResponse:
 @console.errorhandler(LedgerError)
 def show_refusal(error: LedgerError) -> Response:
     """What the ledger refused, where the page itself had nothing better to say."""
-    return _trouble(error.http_status, said(words(), error))
+    refused = _trouble(error.http_status, said(words(), error))
+    if wait := wait_seconds(error):
+        refused.headers["Retry-After"] = str(wait)
+    return refused
 
 
 TROUBLES = {

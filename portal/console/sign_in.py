@@ -10,6 +10,8 @@ from portal.console.desk import desk, ledger, words
 from portal.console.forms import said
 from portal.console.passkey_forms import PasskeyForm, json_response, party, passkey_form
 from portal.console.shell import address, console, go_to, page
+from portal.limits import LimitReached, limit, wait_said
+from portal.metrics import SIGN_INS_REFUSED
 from portal.passkeys import sign_in_options, sign_in_with_passkey
 from portal.permissions import for_all
 from portal.second_factor import factors_of
@@ -25,7 +27,6 @@ from portal.security import (
 )
 from portal.security import sign_out as end
 from portal.waiting_sign_ins import SignInOver, finish_waiting, wait_for_factor, waiting
-from translations import Words
 
 
 @console.get("/sign-in")
@@ -43,6 +44,7 @@ def sign_in_form() -> AnyResponse:
     then = local_path(request.form.get("next", ""))
     name = request.form.get("name", "")
     try:
+        limit("sign_in", request.remote_addr)
         account = check_password(
             request,
             desk().state,
@@ -112,7 +114,7 @@ def sign_out() -> AnyResponse:
     """Ends the session here and in the database."""
     end(request, desk().state)
     response = go_to(address("sign_in"))
-    drop_session_cookie(response)
+    drop_session_cookie(request, response)
     return response
 
 
@@ -123,7 +125,7 @@ def go_on_as(account: Account, then: str) -> AnyResponse:
         return _entered(account, then)
     end(request, desk().state)
     onward = go_to(address("second_step", next=then))
-    drop_session_cookie(onward)
+    drop_session_cookie(request, onward)
     let_wait(request, onward, token)
     return onward
 
@@ -172,26 +174,14 @@ def _passkey_form() -> PasskeyForm | None:
 
 
 def _slowed(error: LedgerError, response: Response) -> Response:
-    if isinstance(error, TooManyAttempts):
+    """The answer to a sign-in that was refused: counted, and with how long to wait."""
+    SIGN_INS_REFUSED.inc()
+    if isinstance(error, TooManyAttempts | LimitReached):
         response.headers["Retry-After"] = str(error.facts["wait_seconds"])
     return response
 
 
 def _said(error: LedgerError) -> str:
-    return _wait(words(), error) if isinstance(error, TooManyAttempts) else said(words(), error)
-
-
-def _wait(spoken: Words, error: TooManyAttempts) -> str:
-    """How long to wait, in the unit that people think in."""
-    seconds = int(str(error.facts["wait_seconds"]))
-    if seconds < 120:
-        return spoken.plural(
-            "Too many attempts. Wait {count} second, then try again.",
-            "Too many attempts. Wait {count} seconds, then try again.",
-            seconds,
-        )
-    return spoken.plural(
-        "Too many attempts. Wait {count} minute, then try again.",
-        "Too many attempts. Wait {count} minutes, then try again.",
-        -(-seconds // 60),
-    )
+    if isinstance(error, TooManyAttempts | LimitReached):
+        return wait_said(words(), error)
+    return said(words(), error)

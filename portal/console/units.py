@@ -20,7 +20,7 @@ from ledger.trace.product import get_product, products
 from ledger.trace.seller import get_seller
 from ledger.trace.unit import find_units, sets_of, unit_sets
 from ledger.work import enqueue
-from portal.console.desk import by, desk, ledger, snapshot, words
+from portal.console.desk import by, desk, ledger, session, snapshot, words
 from portal.console.forms import FORM_TOKEN, FormMaker, problems_of
 from portal.console.listing import before, list_page, table
 from portal.console.names import isolated, link
@@ -29,6 +29,7 @@ from portal.console.shell import address, console, entry_link, go_to, page
 from portal.forms import Problems, problems
 from portal.jobs import LABELS_SHEET
 from portal.label_contents import batch_label, serials_of, unit_labels
+from portal.limits import limit
 from portal.permissions import does, sees
 from translations import catalogues, mark
 
@@ -105,6 +106,7 @@ def make_serials(subject_id: str) -> AnyResponse:
 @does("label.print")
 def make_sheet(subject_id: str) -> AnyResponse:
     """Asks for a PDF of labels, which a worker makes; the same one asked for twice is made once."""
+    limit("labels", session().account.id)
     batch = _batch(subject_id)
     count = sum(one.count for one in sets_of(snapshot(), batch.id))
     template = "unit" if count and request.form.get("template") != "batch" else "batch"

@@ -5,9 +5,10 @@ from werkzeug import Response as AnyResponse
 
 from ledger.files import FileMissing
 from ledger.work import UnknownWork, retry, status
-from portal.console.desk import desk, ledger, words
+from portal.console.desk import desk, ledger, session, words
 from portal.console.shell import address, console, go_to, page
 from portal.jobs import LABELS_SHEET
+from portal.limits import limit
 from portal.permissions import does, sees
 
 REFRESH_SECONDS = 2
@@ -37,6 +38,7 @@ def job(job_id: int) -> Response:
 @does("label.print")
 def job_again(job_id: int) -> AnyResponse:
     """Lets a job that was given up begin anew."""
+    limit("labels", session().account.id)
     retry(desk().state, job_id, now=ledger().clock.now())
     return go_to(address("job", job_id=job_id, back=request.args.get("back") or None))
 
