@@ -11,6 +11,7 @@ from ledger.journal.journal import By
 from ledger.journal.master_key import rotate_master_key
 from ledger.journal.registry import NOUNS
 from ledger.people.account import AdmitAccount, EndAccount
+from ledger.people.approval import SetApprovalRule
 from ledger.quantities import Quantity
 from ledger.recall.claim import DeclineClaim
 from ledger.recall.person import ErasePerson, ExpireItems, SetRetention
@@ -62,6 +63,7 @@ def fill(world: World) -> None:
     for account, role in (("A" * 16, "admin"), ("B" * 16, "warehouse")):
         world.do(AdmitAccount(account=account, roles=(role,)))
     world.do(EndAccount(account="B" * 16, reason="A test."))
+    world.do(SetApprovalRule(command="recall.approve", stand_in="waiting", waiting_hours=24))
 
 
 def forget_some(world: World, claims: list[str]) -> None:

@@ -44,13 +44,14 @@ def list_page(
     older: int | None,
     commands: Sequence[str],
     empty: str,
+    template: str = "list.html",
     **more: Any,
 ) -> Response:
     """A page with one list; `commands` are what can be recorded here, the first as the main action."""
     spoken = words()
     actions = [order_of(name) for name in commands if may(name)]
     return page(
-        "list.html",
+        template,
         here=here,
         title=spoken.text(title),
         table=listing,

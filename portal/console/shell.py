@@ -68,7 +68,14 @@ PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
     ),
     (mark("Moved"), (Place("shipments", mark("Shipments")), Place("labels", mark("Labels")))),
     (mark("Put right"), (Place("recalls", mark("Recalls")), Place("claims", mark("Claims")))),
-    (mark("Kept"), (Place("log", mark("Log")), Place("people", mark("People")))),
+    (
+        mark("Kept"),
+        (
+            Place("log", mark("Log")),
+            Place("approval_rules", mark("Approvals")),
+            Place("people", mark("People")),
+        ),
+    ),
 )
 
 
