@@ -1,7 +1,7 @@
 """Every noun, imported so that the registry is whole: a program that opens a ledger imports this module."""
 
 from ledger.journal import key_changes, master_key
-from ledger.people import account, webhook
+from ledger.people import account, approval, approval_check, webhook
 from ledger.recall import claim, erasing, map_check, order, person, recall
 from ledger.trace import (
     batch,
@@ -19,6 +19,8 @@ from ledger.trace import (
 
 __all__ = [
     "account",
+    "approval",
+    "approval_check",
     "batch",
     "bill_of_materials",
     "claim",

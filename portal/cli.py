@@ -34,6 +34,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "shipment": ("portal.cli_nouns:shipment", "What went where."),
     "trace": ("portal.cli_lists:trace", "From a lot forward to batches and countries."),
     "recall": ("portal.cli_nouns:recall", "Draft, approve, publish, widen, close, retract."),
+    "approval": ("portal.cli_nouns:approval", "What stands in where one person works alone."),
     "claim": ("portal.cli_nouns:claim", "What buyers ask for, and what they were given."),
     "person": ("portal.cli_persons:person", "Personal data: export, erase, how long it is kept."),
     "log": ("portal.cli_log:log", "What was recorded, and proofs of it for others."),

@@ -1,7 +1,9 @@
 """The nouns of the command line: what people record, list and show of each."""
 
+from ledger.cli.support import Group
+from ledger.people.approval import set_approval_rule
 from portal import cli_lists, cli_papers, cli_units
-from portal.cli_commands import noun_group
+from portal.cli_commands import command_line, noun_group
 
 party = noun_group("party", "party", "Suppliers, factories, warehouses, marketplaces, laboratories.")
 product = noun_group("product", "product", "What you sell.")
@@ -15,9 +17,11 @@ substitution = noun_group("substitution", "substitution", "A material swapped fo
 shipment = noun_group("shipment", "shipment", "What went where.")
 site = noun_group("site", "site", "Where goods lie, and who works there.")
 recall = noun_group("recall", "recall", "Recalls: draft, approve, publish, widen, close, retract.")
+approval = Group("approval", help="What stands in for the second person where one works alone.")
 claim = noun_group("claim", "claim", "What buyers ask for, and what they were given.")
 seller = noun_group("seller", "seller", "Who you are, on labels and on buyers' pages.")
 
+approval.add_command(command_line("rule", set_approval_rule))
 party.add_command(cli_lists.parties)
 product.add_command(cli_lists.products)
 material.add_command(cli_lists.materials)

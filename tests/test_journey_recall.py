@@ -183,7 +183,7 @@ def test_a_substitution_is_approved_by_somebody_else(company: Company) -> None:
        "--wanted", "ceramic-coated, 14 µm", "--effective-on", "2025-09-01", "--statement", "Lighter.",
        by=ADA)  # fmt: skip
     decide = ("substitution", "decide", "--code", "S-1", "--decision", "approve", "--statement", "Tested.")
-    assert do.refused(*decide, by=ADA)["error"] == "SamePerson"
+    assert do.refused(*decide, by=ADA)["error"] == "NotApproved"
     do(*decide, by=BEN)
     assert do.refused(*decide, by=BEN)["error"] == "AlreadyDecided"
     [found] = [one for one in do("substitution", "list") if one["code"] == "S-1"]

@@ -11,6 +11,7 @@ from ledger.journal.journal import By
 from ledger.journal.master_key import rotate_master_key
 from ledger.journal.registry import NOUNS
 from ledger.people.account import AdmitAccount, EndAccount
+from ledger.people.approval import SetApprovalRule
 from ledger.people.webhook import EndWebhook, SubscribeWebhook, list_webhooks
 from ledger.quantities import Quantity
 from ledger.recall.claim import DeclineClaim
@@ -73,6 +74,7 @@ def fill(world: World) -> None:
         world.do(SubscribeWebhook(address=address, kinds=("*",)))
     world.do(EndWebhook(webhook=world.read(list_webhooks)[0].id, reason="A test."))
     world.do(EndAccount(account="B" * 16, reason="A test."))
+    world.do(SetApprovalRule(command="recall.approve", stand_in="waiting", waiting_hours=24))
     rotate_master_key(world.ledger, "A test.", By("system:operator"))
 
 

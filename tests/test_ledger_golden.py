@@ -22,7 +22,8 @@ from ledger.log.entry import format_entry, format_request, parse_entry
 from ledger.log.merkle import leaf_hash
 from ledger.log.note import Signer
 from ledger.log.statement import rotate, succeed
-from ledger.people import account, webhook
+from ledger.people import account, approval, webhook
+from ledger.people.signature import PasskeySignature
 from ledger.quantities import Money, Quantity
 from ledger.recall import claim, person, recall
 from ledger.trace import (
@@ -57,6 +58,14 @@ OLD_KEY, NEW_KEY = (Signer("voltaro.example/log", seed * 32) for seed in (b"1", 
 NEXT_KEY = Signer("voltaro.example/log/2", b"3" * 32)
 LAST = Checkpoint("voltaro.example/log", 912, bytes.fromhex(OTHER))
 DAY = date(2025, 5, 20)
+SIGNATURE = PasskeySignature(  # its form alone: no key signed this
+    authenticator_data=b"\x01" * 37,
+    client_data=b'{"type":"webauthn.get"}',
+    credential=b"\xff\xfe" * 8,
+    nonce=b"\x02" * 16,
+    public_key=b"\x03" * 77,
+    signature=b"\x04" * 70,
+)
 TEXT = "Grün – 隔膜 “12 µm”\n<b>&amp;</b> \\ / \u2028 \U0001f50b"
 
 EVENTS: tuple[Event, ...] = (
@@ -98,6 +107,13 @@ EVENTS: tuple[Event, ...] = (
     ),
     webhook.WebhookEnded(webhook=A, reason=TEXT),
     account.AccountNamed(account=A, name=account.SealedName(B, C, DIGEST)),
+    approval.ApprovalGiven(
+        command="recall.approve", subject=f"recall:{A}", digest=DIGEST, statement=TEXT, signature=SIGNATURE
+    ),
+    approval.ApprovalWaited(
+        command="recall.approve", subject=f"recall:{A}", digest=DIGEST, drafted=7, waiting_hours=24
+    ),
+    approval.ApprovalRuleSet(command="recall.approve", stand_in="counsel", waiting_hours=0),
     party.PartyRegistered(party=A, code="QINGLUO", name="Qingluo Assembly", role="factory", country="CN"),
     product.ProductRegistered(
         product=A,

@@ -28,11 +28,14 @@ from ledger.people.account import (
     NameAccount,
     SealedName,
 )
+from ledger.people.approval import SetApprovalRule
+from ledger.people.waiting import StandIn
 from ledger.people.webhook import EndWebhook, SubscribeWebhook, list_webhooks
 from ledger.quantities import Money, Quantity
 from ledger.recall.claim import AcceptClaim, DeclineClaim, SettleClaim
 from ledger.recall.person import ErasePerson, ExpireItems, SetRetention
 from ledger.recall.recall import RECALL_TABLES
+from ledger.recall.requests import PublishRecall
 from ledger.trace.bill_of_materials import NeededMaterial, ReviseBillOfMaterials
 from ledger.trace.party import TRACE
 from ledger.trace.seller import DescribeSeller
@@ -79,11 +82,22 @@ def tell_everything(world: World) -> None:
     third.gets_units(2, not_recalled_because="They were made after the film was changed back.")
     world.recall("R2", batches=["B3"]).retract()
     world.recall("R3", batches=["B3"]).close()
-    world.draft("R4", batches=["B1"])
+    tell_of_waiting(world)
     tell_of_claims(world, [*first.serials, *third.serials])
     world.do(CorrectClock(reason="It ran ahead."), key="clock")
     tell_of_keys(world)
     world.ledger.journal.seal()
+
+
+def tell_of_waiting(world: World) -> None:
+    """The first account is the only one that may approve by now: its rule comes in time, and stands in."""
+    rules: tuple[tuple[StandIn, int], ...] = (("counsel", 0), ("waiting", 24))
+    for stand_in, hours in rules:
+        world.do(SetApprovalRule(command="recall.approve", stand_in=stand_in, waiting_hours=hours))
+    world.later(days=4)
+    world.draft("R4", batches=["B1"])
+    world.later(days=1)
+    world.do(PublishRecall(recall="R4"))
 
 
 def tell_of_accounts(world: World) -> None:

@@ -3,14 +3,13 @@
 import pytest
 
 from ledger.errors import LedgerError
+from ledger.people.approval import NotApproved, SameAuthor
 from ledger.recall.errors import (
     IntoRecalledBatch,
-    NotApproved,
     NothingAffected,
     NothingToApprove,
     NotWider,
     RecallExists,
-    SameAuthor,
     ScopeOutgrown,
     UnknownHazard,
     UnknownRecall,

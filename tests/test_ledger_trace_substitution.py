@@ -5,6 +5,8 @@ from typing import Literal
 
 import pytest
 
+from ledger.errors import LedgerError
+from ledger.people.approval import NotApproved, SameAuthor
 from ledger.trace.bill_of_materials import UnknownMaterial
 from ledger.trace.material_lot import InTheFuture, UnknownMaterialLot, get_material_lot
 from ledger.trace.product import UnknownProduct
@@ -15,7 +17,6 @@ from ledger.trace.substitution import (
     NoLots,
     OtherMaterial,
     ProposeSubstitution,
-    SamePerson,
     Substitution,
     SubstitutionExists,
     UnknownSubstitution,
@@ -64,15 +65,20 @@ def registered(world: World) -> None:
     world.material("FILM")
 
 
-@pytest.mark.parametrize(("decided", "then"), [("approve", "approved"), ("refuse", "refused")])
-def test_somebody_else_decides(world: World, decided: Literal["approve", "refuse"], then: str) -> None:
+@pytest.mark.parametrize(
+    ("decided", "then", "error"),
+    [("approve", "approved", NotApproved), ("refuse", "refused", SameAuthor)],
+)
+def test_somebody_else_decides(
+    world: World, decided: Literal["approve", "refuse"], then: str, error: type[LedgerError]
+) -> None:
     world.do(proposal(world), by=ADA)
-    with pytest.raises(SamePerson):
+    with pytest.raises(error):
         world.do(decision(decided), by=ADA)
     assert standing(world).standing == "proposed"
     receipt = world.do(decision(decided), by=BEN)
     assert standing(world).standing == then
-    assert standing(world).decided == receipt.entries[0].index
+    assert standing(world).decided == receipt.entries[-1].index
     assert standing(world).proposed_by == ADA
 
 

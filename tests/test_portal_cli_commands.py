@@ -256,6 +256,7 @@ def test_a_group_that_cannot_be_read_is_wrong_usage(lotproof: Lotproof) -> None:
 
 # Recorded in the middle of a change of files, by a command line of its own.
 BY_SEVERAL_STEPS = {
+    "approval.set_rule": ("approval", "rule"),
     "account.admit": ("account", "add"),
     "account.end": ("account", "disable"),
     "account.give_roles": ("account", "roles"),

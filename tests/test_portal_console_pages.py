@@ -133,6 +133,7 @@ def test_first_steps_are_ticked_off_and_disappear_when_all_are_done(desk: Desk) 
 
 def test_today_says_what_waits(desk: Desk) -> None:
     world, browser = desk.world, desk.signed_in()
+    desk.account("Ben")
     assert "Nothing waits for you" in text_of(browser.page("/console/"))
     world.batch("B1", quantity=5).is_held()
     world.material("FILM")
@@ -150,7 +151,7 @@ def test_today_says_what_waits(desk: Desk) -> None:
     page = text_of(browser.page("/console/"))
     assert "2 things wait for you" in page
     assert "1 batch is on hold" in page
-    assert "1 proposed substitution waits for a decision" in page
+    assert "1 proposed substitution waits for your decision" in page
 
 
 @pytest.mark.parametrize(
@@ -220,7 +221,7 @@ def test_only_somebody_else_is_offered_to_decide(desk: Desk) -> None:
         statement="Cheaper.",
     )
     place = address_of(ada.page("/console/substitutions"), "S-9")
-    assert "Somebody else has to decide" in text_of(page)
+    assert "Somebody else has to approve it" in text_of(page)
     assert "substitution.decide" not in page
     assert "substitution.decide" in ben.page(place)
     refused = ada.record("substitution.decide", code="S-9", decision="approve", statement="Fine.")

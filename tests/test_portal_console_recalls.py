@@ -4,6 +4,7 @@ import pytest
 
 from ledger.recall.claim import get_claim
 from ledger.recall.recall import get_recall
+from ledger.recall.requests import DraftWidening
 from tests.staff import Desk, text_of
 from tests.test_portal_console_pages import address_of
 from tests.world import MadeBatch, World
@@ -26,6 +27,7 @@ def batch(desk: Desk) -> MadeBatch:
 
 
 PUBLISH = "/console/record/recall.publish?recall=R-1"
+APPROVE = "/console/record/recall.approve?recall=R-1"
 DRAFT = {"code": "R-1", "hazard": "battery_fire", "statement": "A sample caught fire.", "lots.0": "SF-1"}
 
 
@@ -42,9 +44,9 @@ def test_a_recall_takes_two_people_and_says_whom_it_reaches(
     ada, ben = desk.signed_in("Ada", language=language), desk.signed_in("Ben", language=language)
     drafted = ada.recorded("recall.draft", **DRAFT)
     assert waits in text_of(drafted)
-    refused = ada.record("recall.approve", recall="R-1", statement="Looks right.")
+    refused = ada.send(APPROVE, recall="R-1", statement="Looks right.")
     assert refused.status_code == 409
-    ben.recorded("recall.approve", recall="R-1", statement="Looked at the sample.")
+    assert ben.send(APPROVE, recall="R-1", statement="Looked at the sample.").status_code == 303
     unseen = ada.record("recall.publish", recall="R-1")
     assert unseen.status_code == 200
     assert reach in text_of(unseen)
@@ -68,11 +70,77 @@ def test_numbers_that_have_changed_are_shown_again_before_anything_happens(
     assert desk.world.read(lambda connection: get_recall(connection, "R-1")).standing == "approved"
 
 
+@pytest.mark.parametrize(
+    ("language", "waits", "passed", "said"),
+    [
+        (
+            "en",
+            "From 5 May 2025, 12:00 UTC on the waiting time",
+            "the waiting time has passed",
+            "4 hours stood in",
+        ),
+        ("zh-Hans", "起由等待时间代替", "等待时间已过", "由 4 小时的等待时间代替"),
+    ],
+)
+def test_whoever_works_alone_waits_and_the_recall_says_so_for_ever(
+    desk: Desk, batch: MadeBatch, language: str, waits: str, passed: str, said: str
+) -> None:
+    ada, world = desk.signed_in("Ada", language=language), desk.world
+    ada.recorded("approval.set_rule", command="recall.approve", stand_in="waiting", waiting_hours="4")
+    world.later(days=4)
+    ada = desk.signed_in("Ada", language=language)
+    drafted = ada.recorded("recall.draft", **DRAFT)
+    assert waits in text_of(drafted)
+    assert "/console/record/recall.publish" not in drafted
+    refused = ada.send(PUBLISH, recall="R-1")
+    assert refused.status_code == 409
+    assert "2025-05" not in text_of(refused)  # a moment is said as people say it
+    world.later(hours=4)
+    ada = desk.signed_in("Ada", language=language)
+    place = address_of(ada.page("/console/recalls"), "R-1")
+    assert passed in text_of(ada.page(place))
+    assert passed in text_of(ada.page("/console/"))
+    assert ada.send(PUBLISH, recall="R-1").status_code == 303
+    assert text_of(ada.page(place)).count(said) == 2  # with the approval, and among what happened
+    assert world.answer(batch.serials[0]).status == "recalled"
+
+
+def test_an_approval_is_of_the_version_that_was_looked_at(desk: Desk, batch: MadeBatch) -> None:
+    world, ben = desk.world, desk.signed_in("Ben")
+    for code in ("B2", "B3"):
+        world.batch(code, units=2)
+    world.recall("R-1", lots=["SF-1"])
+    world.do(DraftWidening(recall="R-1", statement="More.", batches=("B2",)))
+    looked_at = ben.hidden(APPROVE)
+    world.do(DraftWidening(recall="R-1", statement="Yet more.", batches=("B3",)))
+    answers = {"recall": "R-1", "statement": "Checked."}
+    again = ben.post("/console/record/recall.approve", {**looked_at, **answers})
+    assert again.status_code == 200
+    assert "version 3" in text_of(again)
+    assert ben.send(APPROVE, **answers).status_code == 303
+
+
+def test_the_rules_page_says_what_stands_in_who_may_approve_and_from_when_on(desk: Desk) -> None:
+    desk.account("Sam", "seller", "admin")
+    sam = desk.signed_in("Sam")
+    assert "Nobody but you may approve" in text_of(sam.page("/console/"))
+    page = text_of(
+        sam.recorded("approval.set_rule", command="recall.approve", stand_in="waiting", waiting_hours="4")
+    )
+    assert "a waiting time of 4 hours stands in: Recalls" in page
+    rules = text_of(sam.page("/console/approvals"))
+    assert "Recalls a waiting time of 4 hours, from 4 May 2025, 08:00 UTC on Sam" in rules
+    assert "Substitutions nothing Sam" in rules
+    refused = sam.record("approval.set_rule", command="recall.approve", stand_in="none", waiting_hours="4")
+    assert refused.status_code == 422
+
+
 def test_today_shows_a_draft_until_it_is_public(desk: Desk, batch: MadeBatch) -> None:
     ada, ben = desk.signed_in("Ada"), desk.signed_in("Ben")
     ada.recorded("recall.draft", **DRAFT)
-    assert "Recall R-1 waits for a second person" in text_of(ben.page("/console/"))
-    ben.recorded("recall.approve", recall="R-1", statement="Checked.")
+    assert "Recall R-1 waits for a second person" in text_of(ada.page("/console/"))
+    assert "Recall R-1 waits for your approval" in text_of(ben.page("/console/"))
+    assert ben.send(APPROVE, recall="R-1", statement="Checked.").status_code == 303
     assert "Recall R-1 is approved and not published" in text_of(ben.page("/console/"))
     assert ben.send(PUBLISH, recall="R-1").status_code == 303
     assert "Recall R-1" not in text_of(ben.page("/console/").partition('class="timeline"')[0])

@@ -302,6 +302,12 @@ ADVICE: dict[str, Advice] = {
         f"Units were taken out of a recall, or the map's root was made up. {_WRITER}",
         (COPY, "Check which units the recall names, and tell buyers if some were left out.", COMPARE),
     ),
+    "approval": Advice(
+        "The passkey's signature on an approval does not cover what was approved, or the passkey is somebody else's.",
+        "None that we know of: a signature is verified before it is recorded.",
+        f"Somebody's approval was made up. {_WRITER}",
+        (COPY, "Ask the person whether they approved it, and look at what was done on it.", COMPARE),
+    ),
     "vault": Advice(
         "A row of the vault does not open, or is there or missing against what the log says.",
         "The vault was restored without the log or with another master key; a disk fails.",

@@ -12,6 +12,9 @@ Code = Annotated[str, Meta(min_length=1, max_length=60)]
 Name = Annotated[str, Meta(min_length=1, max_length=120)]
 Prose = Annotated[str, Meta(max_length=4_000, extra={"free_text": True})]
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}$", extra={"country": True})]
+UNASKED = Meta(
+    extra={"unasked": True}
+)  # no form asks for it: a program adds it, such as what a browser signed
 Positive = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 
 

@@ -56,7 +56,7 @@ class Question:
 
 
 def questions(request: type[Struct]) -> tuple[Question, ...]:
-    """The questions of a request, or of a group within one, in the order of its fields.
+    """The questions of a request, or of a group within one, in the order of its fields; none for what is UNASKED.
 
     Raises TypeError for a field that nobody could be asked for: a new type needs a kind here first.
     """
@@ -65,7 +65,11 @@ def questions(request: type[Struct]) -> tuple[Question, ...]:
 
 @cache
 def _questions(request: Any) -> tuple[Question, ...]:
-    return tuple(_question(one, written) for one, written in _fields(request))
+    return tuple(
+        _question(one, written)
+        for one, written in _fields(request)
+        if not _peel(one.type).extra.get("unasked")
+    )
 
 
 def is_for_people(request: type[Struct]) -> bool:

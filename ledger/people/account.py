@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
@@ -50,7 +51,16 @@ staff_names = Table(
     Column("recorded", Integer, nullable=False),
 )
 
-ACCOUNT = Noun("account", version=2, tables=(staff, staff_names))
+staff_roles = Table(  # every time an account's roles changed: who could do something when it was done
+    "staff_roles",
+    PEOPLE,
+    Column("recorded", Integer, primary_key=True, autoincrement=False),
+    Column("account", String(16), nullable=False),
+    Column("roles", String, nullable=False),  # as above; "" from an account's end on
+    Column("at", Moment, nullable=False),
+)
+
+ACCOUNT = Noun("account", version=2, tables=(staff, staff_names, staff_roles))
 
 
 class UnknownStaff(NotFound):
@@ -123,6 +133,8 @@ def apply_admitted(state: State, entries: Sequence[Recorded[AccountAdmitted]]) -
         for one in entries
     ]
     insert_into(state.connection, staff, rows)
+    for one in entries:
+        _note_roles(state, one, one.event.roles)
 
 
 @ACCOUNT.applies(RolesGiven)
@@ -130,12 +142,28 @@ def apply_roles(state: State, entries: Sequence[Recorded[RolesGiven]]) -> None:
     for one in entries:
         change = update(staff).where(staff.c.id == one.event.account)
         state.connection.execute(change.values(roles=SEPARATOR.join(one.event.roles)))
+        _note_roles(state, one, one.event.roles)
 
 
 @ACCOUNT.applies(AccountEnd)
 def apply_end(state: State, entries: Sequence[Recorded[AccountEnd]]) -> None:
     for one in entries:
         state.connection.execute(update(staff).where(staff.c.id == one.event.account).values(ended_at=one.at))
+        _note_roles(state, one, ())
+
+
+def _note_roles(
+    state: State,
+    one: Recorded[AccountAdmitted] | Recorded[RolesGiven] | Recorded[AccountEnd],
+    roles: tuple[str, ...],
+) -> None:
+    row = {
+        "recorded": one.index,
+        "account": one.event.account,
+        "roles": SEPARATOR.join(roles),
+        "at": one.at,
+    }
+    insert_into(state.connection, staff_roles, row)
 
 
 @ACCOUNT.applies(AccountNamed)
@@ -257,6 +285,31 @@ def roles_of(connection: Connection, actor: str) -> tuple[str, ...]:
 def name_items(connection: Connection) -> dict[str, str]:
     """Where the name of each account lies: the item of the vault, by actor (`account:ID`)."""
     return {f"account:{row.account}": row.item for row in connection.execute(select(staff_names))}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The roles of an account from one moment to another; `until` is None for those that it has now."""
+
+    account: str
+    roles: tuple[str, ...]
+    since: datetime
+    until: datetime | None
+
+
+def roles_held(connection: Connection) -> list[Held]:
+    """Which roles every account had when, each account's oldest first."""
+    query = select(staff_roles).order_by(staff_roles.c.account, staff_roles.c.recorded)
+    rows = connection.execute(query).all()
+    return [
+        Held(
+            row.account,
+            tuple(row.roles.split()),
+            row.at,
+            after.at if after is not None and after.account == row.account else None,
+        )
+        for row, after in zip_longest(rows, rows[1:])
+    ]
 
 
 def _standing(connection: Connection, account: str) -> Staff:

@@ -90,8 +90,12 @@ def is_confined(held: Iterable[str], command: str) -> bool:
     return bool(able) and all(role.is_confined for role in able)
 
 
+def roles_that_may(command: str) -> list[str]:
+    """The roles that allow the command of this name."""
+    return [name for name, role in roles().items() if role.may_do(command)]
+
+
 def demand(held: Iterable[str], command: str) -> None:
     """Raises NotAllowed, which names the roles that may."""
     if not may_do(held, command):
-        able = [name for name, role in roles().items() if role.may_do(command)]
-        raise NotAllowed(permission=command, roles=", ".join(able) or "none")
+        raise NotAllowed(permission=command, roles=", ".join(roles_that_may(command)) or "none")

@@ -35,25 +35,10 @@ class AccountStands(Refused):
     )
 
 
-class SameAuthor(Refused):
-    """Author and approver are one."""
-
-    message = (
-        "You drafted this yourself, and a recall needs two people. Ask somebody else to approve it; an account "
-        "for them: lotproof account add NAME."
-    )
-
-
 class NothingToApprove(Refused):
     """There is no open draft."""
 
     message = "Recall {code} has no draft that waits for approval."
-
-
-class NotApproved(Refused):
-    """The version is a draft still."""
-
-    message = "Recall {code} is not approved yet. Somebody other than its author has to approve it first."
 
 
 class WrongStanding(Refused):

@@ -10,15 +10,15 @@ from ledger.files import FileRef
 from ledger.journal.journal import Journal
 from ledger.journal.registry import MapChange, command
 from ledger.journal.transaction import StaleMap, Tx, read_map
+from ledger.people.approval import approval_of, demand_approval, give_approval
+from ledger.recall.approving import matter_of
 from ledger.recall.errors import (
     BatchRecalled,
     IntoRecalledBatch,
-    NotApproved,
     NothingAffected,
     NothingToApprove,
     NotWider,
     RecallExists,
-    SameAuthor,
     ScopeOutgrown,
     UnknownHazard,
     WrongStanding,
@@ -126,13 +126,14 @@ def draft_widening(tx: Tx, request: DraftWidening) -> None:
 
 @command("recall.approve")
 def approve_recall(tx: Tx, request: ApproveRecall) -> None:
-    """Raises UnknownRecall, NothingToApprove, SameAuthor."""
+    """Raises UnknownRecall, NothingToApprove, SameAuthor, BadSignature."""
     recall = get_recall(tx.connection, request.recall)
     newest = versions_of(tx.connection, recall.id)[-1]
-    if newest.approved is not None or recall.standing in ("closed", "retracted"):
+    matter = matter_of(tx.connection, recall, newest)
+    is_done = newest.published is not None or approval_of(tx.connection, matter) is not None
+    if is_done or recall.standing in ("closed", "retracted"):
         raise NothingToApprove(code=recall.code)
-    if newest.drafted_by == tx.actor:
-        raise SameAuthor()
+    give_approval(tx, matter, request.statement, request.signature)
     event = RecallApproved(recall=recall.id, version=newest.version, statement=request.statement)
     tx.record(event, *_subjects(recall.id, batches_in(tx.connection, recall.id, newest.version)))
 
@@ -175,13 +176,10 @@ def _changed(connection: Connection, replaced: Mapping[str, Sequence[Range]]) ->
 
 @command("recall.publish", prepare=_map_with)
 def publish_recall(tx: Tx, request: PublishRecall) -> None:
-    """Raises UnknownRecall, NotApproved, WrongStanding, ScopeOutgrown, StaleMap."""
+    """Raises UnknownRecall, WrongStanding, ScopeOutgrown, StaleMap, and what `demand_approval` does."""
     recall = get_recall(tx.connection, request.recall)
-    if recall.standing == "drafted":
-        raise NotApproved(code=recall.code)
-    _expect(recall, "approved")
-    newest = _approved(tx.connection, recall)
-    _refuse_outgrown(tx, recall, newest)
+    _expect(recall, "drafted", "approved")
+    newest = _approved(tx, recall)
     event = RecallPublished(
         recall=recall.id, version=newest.version, scope=_ref(tx, newest), map=_prepared(tx, newest)
     )
@@ -190,11 +188,10 @@ def publish_recall(tx: Tx, request: PublishRecall) -> None:
 
 @command("recall.widen", prepare=_map_with)
 def widen_recall(tx: Tx, request: WidenRecall) -> None:
-    """Raises UnknownRecall, NotApproved, WrongStanding, ScopeOutgrown, StaleMap."""
+    """Raises UnknownRecall, WrongStanding, ScopeOutgrown, StaleMap, and what `demand_approval` does."""
     recall = get_recall(tx.connection, request.recall)
     _expect(recall, "published")
-    newest = _approved(tx.connection, recall)
-    _refuse_outgrown(tx, recall, newest)
+    newest = _approved(tx, recall)
     event = RecallWidened(
         recall=recall.id, version=newest.version, scope=_ref(tx, newest), map=_prepared(tx, newest)
     )
@@ -239,17 +236,19 @@ def refuse_units_past_a_recall(tx: Tx, request: CommissionUnits) -> None:
         raise IntoRecalledBatch(batch=batch.code, recall=standing[0].code)
 
 
-def _expect(recall: Recall, standing: str) -> None:
-    if recall.standing != standing:
+def _expect(recall: Recall, *standings: str) -> None:
+    if recall.standing not in standings:
         raise WrongStanding(code=recall.code, standing=recall.standing)
 
 
-def _approved(connection: Connection, recall: Recall) -> RecallVersion:
-    newest = versions_of(connection, recall.id)[-1]
-    if newest.approved is None:
-        raise NotApproved(code=recall.code)
+def _approved(tx: Tx, recall: Recall) -> RecallVersion:
+    """The newest version, where two people agree to it or something stands in, and nothing has outgrown it."""
+    newest = versions_of(tx.connection, recall.id)[-1]
     if newest.published is not None:
         raise WrongStanding(code=recall.code, standing=recall.standing)
+    _refuse_outgrown(tx, recall, newest)
+    about = _subjects(recall.id, batches_in(tx.connection, recall.id, newest.version))
+    demand_approval(tx, matter_of(tx.connection, recall, newest), about)
     return newest
 
 

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from ledger.journal.fields import Code, Prose, ask
+from ledger.journal.fields import UNASKED, Code, Prose, ask
 from ledger.journal.registry import Request
+from ledger.people.signature import PasskeySignature
 
 
 class DraftRecall(Request, frozen=True):
@@ -38,6 +39,7 @@ class ApproveRecall(Request, frozen=True):
 
     recall: Annotated[Code, ask("Recall", ref="recall")]
     statement: Annotated[Prose, Meta(min_length=1), ask("What you checked")]
+    signature: Annotated[PasskeySignature | None, UNASKED] = None
 
 
 class PublishRecall(Request, frozen=True):

@@ -15,9 +15,11 @@ from sqlalchemy import Column, Connection, Date, Index, Integer, String, Table, 
 from ledger.database import insert_into
 from ledger.errors import LedgerError, NotFound, Refused
 from ledger.files import FileRef
-from ledger.journal.fields import Code, Name, Prose, ask
+from ledger.journal.fields import UNASKED, Code, Name, Prose, ask
 from ledger.journal.registry import Event, Noun, Recorded, Request, State, command
 from ledger.journal.transaction import Tx
+from ledger.people.approval import Matter, demand_approval, digest_of, give_approval, refuse_author, takes_two
+from ledger.people.signature import PasskeySignature
 from ledger.trace.bill_of_materials import get_material
 from ledger.trace.material_lot import get_material_lot, refuse_future
 from ledger.trace.party import TRACE
@@ -49,6 +51,7 @@ substitution_lots = Table(
     Index("substitution_lots_by_lot", "lot"),
 )
 
+DECIDING = takes_two("substitution.decide")
 SUBSTITUTION = Noun("substitution", version=1, tables=(substitutions, substitution_lots))
 
 
@@ -68,12 +71,6 @@ class AlreadyDecided(Refused):
     """It was decided before."""
 
     message = "Substitution {code} is {standing} already. A change of mind is a new substitution."
-
-
-class SamePerson(Refused):
-    """Who proposed may not decide."""
-
-    message = "You proposed this yourself. Somebody else has to decide: lotproof account add NAME."
 
 
 class OtherMaterial(LedgerError):
@@ -211,6 +208,7 @@ class DecideSubstitution(Request, frozen=True):
     code: Annotated[Code, ask("Substitution", ref="substitution")]
     decision: Annotated[Literal["approve", "refuse"], ask("Decision")]
     statement: Annotated[Prose, Meta(min_length=1), ask("Why")]
+    signature: Annotated[PasskeySignature | None, UNASKED] = None
 
 
 class FindSubstitution(Request, frozen=True):
@@ -248,12 +246,17 @@ def propose_substitution(tx: Tx, request: ProposeSubstitution) -> None:
 
 @command("substitution.decide")
 def decide_substitution(tx: Tx, request: DecideSubstitution) -> None:
-    """Raises UnknownSubstitution, AlreadyDecided, SamePerson."""
+    """Raises UnknownSubstitution, AlreadyDecided, SameAuthor, BadSignature, and what `demand_approval` does."""
     found = get_substitution(tx.connection, request.code)
     if found.standing != "proposed":
         raise AlreadyDecided(code=found.code, standing=found.standing)
-    if found.proposed_by == tx.actor:
-        raise SamePerson()
+    matter = matter_of(found)
+    if request.decision == "refuse":
+        refuse_author(tx, matter)
+    elif tx.actor == matter.author:
+        demand_approval(tx, matter)  # nobody approves their own: only a waiting time can stand in
+    else:
+        give_approval(tx, matter, request.statement, request.signature)
     decided = SubstitutionApproved if request.decision == "approve" else SubstitutionRefused
     tx.record(
         decided(substitution=found.id, statement=request.statement),
@@ -320,6 +323,21 @@ def get_substitution(connection: Connection, code: str) -> Substitution:
     if row is None:
         raise UnknownSubstitution(code=code)
     return Substitution(*row)
+
+
+def matter_of(found: Substitution) -> Matter:
+    """What is approved of a proposal: all that it says."""
+    subject = f"substitution:{found.id}"
+    content = {
+        "code": found.code,
+        "declared": found.declared,
+        "effective_on": found.effective_on.isoformat(),
+        "material": found.material,
+        "product": found.product,
+        "statement": found.statement,
+        "wanted": found.known,
+    }
+    return Matter(DECIDING, subject, digest_of(DECIDING, subject, content), found.proposed_by, found.recorded)
 
 
 def list_substitutions(connection: Connection) -> list[Substitution]:

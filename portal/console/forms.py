@@ -14,6 +14,8 @@ from sqlalchemy import Connection
 from ledger.errors import LedgerError
 from ledger.files import FileRef, Files
 from ledger.journal.asking import BadAnswers, Question, nested
+from ledger.moments import parse_moment
+from portal.console.desk import house
 from portal.console.options import FEW, Option, choice_label, countries, options_of
 from portal.forms import Problem
 from translations import Words
@@ -199,6 +201,8 @@ def said(words: Words, error: LedgerError) -> str:
     facts = {**error.facts}
     if "standing" in facts:
         facts["standing"] = choice_label(words, str(facts["standing"]))
+    if "until" in facts:
+        facts["until"] = words.moment(parse_moment(str(facts["until"])), house().zone)
     if "roles" in facts:
         facts["roles"] = words.list([choice_label(words, one) for one in str(facts["roles"]).split(", ")])
     if "reason" in facts:

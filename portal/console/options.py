@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from sqlalchemy import Connection, Select, select
 
+from ledger.people.approval import TAKES_TWO
 from ledger.recall.hazards import hazard_of, hazards
 from ledger.recall.recall import recalls
 from ledger.trace.batch import batches
@@ -57,6 +58,10 @@ CHOICES = {
     "payout": mark("Account for the refund"),
     "staff_name": mark("Colleague’s name"),
     "none": mark("none"),
+    "waiting": mark("A waiting time"),
+    "counsel": mark("Outside counsel, by a link"),
+    "recall.approve": mark("Recalls"),
+    "substitution.decide": mark("Substitutions"),
     "yes": mark("Yes"),
     "no": mark("No"),
 }
@@ -99,6 +104,8 @@ def options_of(connection: Connection, words: Words, noun: str) -> list[Option]:
     """The newest things of a noun by their codes; none for a noun that has no list. One query."""
     if noun == "batch":
         return _batch_options(connection)
+    if noun == "approval":
+        return [Option(name, choice_label(words, name)) for name in TAKES_TWO]
     if noun == "hazard":
         return [Option(key, hazard_said(words, key)) for key in hazards()]
     if noun not in _LISTED:

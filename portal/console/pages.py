@@ -5,6 +5,8 @@ from typing import NoReturn
 from flask import abort
 
 from portal.console import (
+    approval_sentences,
+    approvals,
     batches,
     claims,
     confirming,
@@ -39,6 +41,8 @@ from portal.console.shell import console as console
 from portal.permissions import for_all
 
 __all__ = [
+    "approval_sentences",
+    "approvals",
     "batches",
     "claims",
     "confirming",

@@ -7,6 +7,7 @@ from flask import Response
 from markupsafe import Markup
 from sqlalchemy import Connection, Select, func, select
 
+from ledger.recall.approving import matter_of
 from ledger.recall.claim import claim_recalls, claims
 from ledger.recall.recall import (
     Recall,
@@ -20,6 +21,7 @@ from ledger.recall.recall import (
 from ledger.recall.recall import recalls as recall_table
 from ledger.trace.batch import batches as batch_table
 from ledger.trace.shipment import Shipped, shipped_from
+from portal.console.approvals import approval_part, own_step, progress_of
 from portal.console.desk import may, session, snapshot, words
 from portal.console.figures import Figures, Term, countries_of, figures_of, slices
 from portal.console.history import entries_about
@@ -100,6 +102,8 @@ def recall(subject_id: str) -> Response:
     newest = versions[-1]
     into = batches_where(connection, batch_table.c.id.in_(_batches_of(newest)))
     shipped = shipped_from(connection, [one.id for one in into])
+    matter = matter_of(connection, found, newest)
+    progress = progress_of(connection, matter)
     return page(
         "recall.html",
         here="recalls",
@@ -107,8 +111,14 @@ def recall(subject_id: str) -> Response:
         badge=standing_badge(words(), found.standing),
         hazard=hazard_said(words(), found.hazard),
         published=words().day(found.published_at, zone()) if found.published_at else "",
-        actions=actions_of(found, newest, session().account.actor),
-        waits_for_other=newest.approved is None and newest.drafted_by == session().account.actor,
+        actions=actions_of(found, newest, session().account.actor, is_free=progress.is_free),
+        approval=approval_part(
+            connection,
+            matter,
+            progress,
+            extent(words(), newest, len(into), len(countries_of(shipped))),
+            is_done=newest.published is not None or found.standing in ("closed", "retracted"),
+        ),
         countries=len(countries_of(shipped)),
         units=newest.units,
         figures=_progress(connection, found, newest.units, shipped),
@@ -119,16 +129,28 @@ def recall(subject_id: str) -> Response:
     )
 
 
-def actions_of(found: Recall, newest: RecallVersion, asking: str) -> list[tuple[str, str]]:
-    """What this person may do next: (words, address), the main one last."""
+def extent(spoken: Words, version: RecallVersion, batches: int, countries: int) -> str:
+    """What is approved with a version, in numbers."""
+    return spoken.list(
+        [
+            spoken.text("version {version}", version=spoken.number(version.version)),
+            spoken.plural("{count} unit", "{count} units", version.units),
+            spoken.plural("{count} batch", "{count} batches", batches),
+            spoken.plural("{count} country", "{count} countries", countries),
+        ]
+    )
+
+
+def actions_of(found: Recall, newest: RecallVersion, asking: str, *, is_free: bool) -> list[tuple[str, str]]:
+    """What this person may do next: (words, address), the main one last. `is_free`: approved, or waited for."""
     names = []
     if found.is_public and newest.published is not None:
         names = ["recall.retract", "recall.close", "recall.draft_widening"]
         if found.standing == "closed":
             names = ["recall.retract"]
-    elif newest.approved is None:
+    elif not is_free:
         names = [] if newest.drafted_by == asking else ["recall.approve"]
-    elif found.standing in ("approved", "published"):
+    elif found.standing in ("drafted", "approved", "published"):
         names = ["recall.publish" if newest.version == 1 else "recall.widen"]
     return [
         (words().text(TITLES[name]), address("record_form", name=name) + f"?recall={found.code}")
@@ -187,7 +209,7 @@ def _versions(versions: Sequence[RecallVersion]) -> Table:
 
 def _approval(spoken: Words, one: RecallVersion) -> Markup | str:
     if one.approved is None or one.approved_by is None:
-        return ""
+        return spoken.text("a waiting time") if one.published is not None else ""
     return Markup("{} {}").format(actor(spoken, one.approved_by), entry_link(one.approved))
 
 
@@ -206,32 +228,55 @@ def reach(connection: Connection, spoken: Words, code: str) -> str:
     )
 
 
-CONSEQUENCES.update({"recall.publish": reach, "recall.widen": reach})
+def approves(connection: Connection, spoken: Words, code: str) -> str:
+    """What exactly is approved, and by which digest: what was drafted anew meanwhile is shown before it is approved."""
+    found = find_recall(connection, code)
+    if found is None:
+        return ""
+    newest = versions_of(connection, found.id)[-1]
+    batches: list[str] = list(connection.scalars(_batches_of(newest)))
+    countries = len(countries_of(shipped_from(connection, batches)))
+    return spoken.text(
+        "You approve exactly this: {extent}. Its content is {digest}.",
+        extent=extent(spoken, newest, len(batches), countries),
+        digest=matter_of(connection, found, newest).digest[:8],
+    )
+
+
+CONSEQUENCES.update({"recall.publish": reach, "recall.widen": reach, "recall.approve": approves})
 
 
 @waits("recall.approve")
 def drafts(connection: Connection, spoken: Words) -> list[Waiting]:
-    """Versions that wait for a second person, and approved ones that wait to be published."""
-    rows = connection.execute(
-        select(recall_table.c.id, recall_table.c.code, recall_versions.c.approved)
-        .join(recall_versions, recall_versions.c.recall == recall_table.c.id)
+    """Versions that wait for this person's approval or for a second person, and those that can be published."""
+    newest = (
+        select(recall_versions.c.recall)
+        .join(recall_table, recall_table.c.id == recall_versions.c.recall)
         .where(
             recall_versions.c.published.is_(None),
             recall_table.c.standing.in_(("drafted", "approved", "published")),
         )
         .order_by(recall_versions.c.drafted)
-    ).all()
-    found = []
-    for row in rows:
-        place = address("recall", subject_id=row.id)
-        if row.approved is None:
-            said = spoken.text("Recall {recall} waits for a second person", recall=row.code)
-            reason = spoken.text("Somebody other than its author approves it.")
-        else:
-            said = spoken.text("Recall {recall} is approved and not published", recall=row.code)
-            reason = spoken.text("Nobody has been told yet.")
-        found.append(Waiting("recalled", Markup("{}").format(said), reason, spoken.text("Look at it"), place))
-    return found
+    )
+    recalls_waiting = dict.fromkeys(connection.scalars(newest))
+    return [_draft(connection, spoken, get_recall(connection, one)) for one in recalls_waiting]
+
+
+def _draft(connection: Connection, spoken: Words, found: Recall) -> Waiting:
+    matter = matter_of(connection, found, versions_of(connection, found.id)[-1])
+    progress = progress_of(connection, matter)
+    meaning = "recalled"
+    if progress.approval is not None:
+        said = spoken.text("Recall {recall} is approved and not published", recall=found.code)
+        reason = spoken.text("Nobody has been told yet.")
+    elif matter.author == session().account.actor:
+        said = spoken.text("Recall {recall} waits for a second person", recall=found.code)
+        meaning, reason = own_step(connection, matter, progress)
+    else:
+        said = spoken.text("Recall {recall} waits for your approval", recall=found.code)
+        reason = spoken.text("Somebody else drafted it. Nobody has been told yet.")
+    place = address("recall", subject_id=found.id)
+    return Waiting(meaning, Markup("{}").format(said), reason, spoken.text("Look at it"), place)
 
 
 @waits("claim.accept")

@@ -71,6 +71,7 @@ TITLES = {
     "substitution.propose": mark("Propose a substitution"),
     "substitution.decide": mark("Decide on a substitution"),
     "seller.describe": mark("Describe the company"),
+    "approval.set_rule": mark("Say what stands in for a second person"),
     "recall.draft": mark("Draft a recall"),
     "recall.approve": mark("Approve a recall"),
     "recall.publish": mark("Publish a recall"),
@@ -117,7 +118,7 @@ PARTS = (
         ),
     ),
     (mark("Personal data"), ("person.erase", "person.set_retention")),
-    (mark("The company"), ("seller.describe",)),
+    (mark("The company"), ("seller.describe", "approval.set_rule")),
 )
 
 

@@ -89,7 +89,12 @@ PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
     (mark("Put right"), (Place("recalls", mark("Recalls")), Place("claims", mark("Claims")))),
     (
         mark("Kept"),
-        (Place("log", mark("Log")), Place("people", mark("People")), Place("webhooks", mark("Webhooks"))),
+        (
+            Place("log", mark("Log")),
+            Place("approval_rules", mark("Approvals")),
+            Place("people", mark("People")),
+            Place("webhooks", mark("Webhooks")),
+        ),
     ),
 )
 

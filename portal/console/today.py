@@ -18,7 +18,6 @@ from ledger.trace.product import products
 from ledger.trace.quality import holds
 from ledger.trace.seller import sellers
 from ledger.trace.shipment import shipments
-from ledger.trace.substitution import substitutions
 from portal.console.desk import ledger, may, roles, session, snapshot, words
 from portal.console.history import newest_entries, without_seals
 from portal.console.names import Names
@@ -133,27 +132,9 @@ def first_steps(connection: Connection) -> list[Step]:
     ]
 
 
-def _some(spoken: Words, rows: Sequence[Any]) -> str:
-    """The first few by their codes."""
+def some(spoken: Words, rows: Sequence[Any]) -> str:
+    """The first few of these rows by their codes."""
     return spoken.list([row.code for row in rows[:5]])
-
-
-@waits("substitution.decide")
-def proposals(connection: Connection, spoken: Words) -> list[Waiting]:
-    """Substitutions that nobody has decided on."""
-    standing = select(substitutions.c.id, substitutions.c.code).where(substitutions.c.standing == "proposed")
-    rows = connection.execute(standing.order_by(substitutions.c.recorded)).all()
-    if not rows:
-        return []
-    said = Say(spoken, Names()).plural(
-        "{count} proposed substitution waits for a decision",
-        "{count} proposed substitutions wait for a decision",
-        len(rows),
-        is_bold=True,
-    )
-    reason = spoken.text("{codes}: somebody other than the proposer decides.", codes=_some(spoken, rows))
-    place = address("substitution", subject_id=rows[0].id) if len(rows) == 1 else address("substitutions")
-    return [Waiting("person", said, reason, spoken.text("Decide"), place)]
 
 
 @waits("hold.release")
@@ -168,7 +149,7 @@ def held(connection: Connection, spoken: Words) -> list[Waiting]:
     )
     reason = spoken.text(
         "{codes}: cannot be shipped until the hold is released.",
-        codes=_some(spoken, rows),
+        codes=some(spoken, rows),
     )
     place = address("batch", subject_id=rows[0].id) if len(rows) == 1 else address("batches")
     return [Waiting("waiting", said, reason, spoken.text("Look at it"), place)]
