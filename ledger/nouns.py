@@ -1,7 +1,7 @@
 """Every noun, imported so that the registry is whole: a program that opens a ledger imports this module."""
 
 from ledger.journal import key_changes, master_key
-from ledger.people import account
+from ledger.people import account, token
 from ledger.recall import claim, erasing, map_check, order, person, recall
 from ledger.trace import (
     batch,
@@ -35,5 +35,6 @@ __all__ = [
     "seller",
     "shipment",
     "substitution",
+    "token",
     "unit",
 ]

@@ -11,6 +11,7 @@ from ledger.journal.journal import By
 from ledger.journal.master_key import rotate_master_key
 from ledger.journal.registry import NOUNS
 from ledger.people.account import AdmitAccount, EndAccount
+from ledger.people.token import IssueToken
 from ledger.quantities import Quantity
 from ledger.recall.claim import DeclineClaim
 from ledger.recall.person import ErasePerson, ExpireItems, SetRetention
@@ -62,6 +63,8 @@ def fill(world: World) -> None:
     for account, role in (("A" * 16, "admin"), ("B" * 16, "warehouse")):
         world.do(AdmitAccount(account=account, roles=(role,)))
     world.do(EndAccount(account="B" * 16, reason="A test."))
+    issued = IssueToken(token="C" * 16, scopes=("admin",), ends_at=world.clock.now() + timedelta(days=9))
+    world.do(issued, by=f"account:{'A' * 16}")
 
 
 def forget_some(world: World, claims: list[str]) -> None:

@@ -6,7 +6,7 @@ the bytes of kinds that have none yet.
 """
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import msgspec
@@ -22,7 +22,7 @@ from ledger.log.entry import format_entry, format_request, parse_entry
 from ledger.log.merkle import leaf_hash
 from ledger.log.note import Signer
 from ledger.log.statement import rotate, succeed
-from ledger.people import account
+from ledger.people import account, token
 from ledger.quantities import Money, Quantity
 from ledger.recall import claim, person, recall
 from ledger.trace import (
@@ -92,6 +92,13 @@ EVENTS: tuple[Event, ...] = (
     account.AccountAdmitted(account=A, roles=("warehouse", "quality")),
     account.RolesGiven(account=A, roles=("auditor",)),
     account.AccountEnd(account=A, reason=TEXT),
+    token.TokenIssued(
+        token=A,
+        scopes=("see:recalls", "do:recall.approve"),
+        ends_at=datetime(2025, 12, 1, 12, tzinfo=UTC),
+        about=f"recall:{B}",
+    ),
+    token.TokenRevoked(token=A, reason=TEXT),
     party.PartyRegistered(party=A, code="QINGLUO", name="Qingluo Assembly", role="factory", country="CN"),
     product.ProductRegistered(
         product=A,

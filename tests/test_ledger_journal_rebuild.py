@@ -21,6 +21,7 @@ from ledger.journal.replay import recorded_from, replay
 from ledger.log import store
 from ledger.log.entry import KIND
 from ledger.people.account import PEOPLE, AdmitAccount, EndAccount, GiveRoles
+from ledger.people.token import IssueToken, RevokeToken
 from ledger.quantities import Money, Quantity
 from ledger.recall.claim import AcceptClaim, DeclineClaim, SettleClaim
 from ledger.recall.person import ErasePerson, ExpireItems, SetRetention
@@ -80,6 +81,11 @@ def tell_of_accounts(world: World) -> None:
     for roles in (("warehouse", "support"), ("auditor",)):
         world.do(GiveRoles(account="B" * 16, roles=roles))
     world.do(EndAccount(account="C" * 16, reason="They work elsewhere now."))
+    ends_at = world.clock.now() + timedelta(days=90)
+    for token, about in (("D" * 16, None), ("E" * 16, f"account:{'A' * 16}")):
+        issued = IssueToken(token=token, scopes=("seller",), ends_at=ends_at, about=about)
+        world.do(issued, by=f"account:{'A' * 16}")
+    world.do(RevokeToken(token="D" * 16, reason="The program was replaced."))
 
 
 def tell_of_keys(world: World) -> None:
