@@ -40,7 +40,6 @@ NEVER_ON_A_PAGE = (
     "portal/demo.py",
     "portal/running.py",
     "portal/serving.py",
-    "portal/tokens.py",
     "portal/worker.py",
 )
 SOURCES = ("labels/**/*.py", "ledger/**/*.py", "portal/*.py")
