@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -62,13 +62,18 @@ LISTED: dict[str, Listing] = {}
 
 def offer(listing: Listing) -> None:
     """Give a listing its route. To be called while modules are imported, before an application is made."""
+    LISTED[listing.name] = listing
+    api.add_url_rule(f"/v1/{listing.name}", f"list_{listing.name}", view_of(listing))
+
+
+def view_of(listing: Listing) -> Callable[[], Response]:
+    """The view that gives a listing's pages to whom its area is for."""
 
     @sees(listing.area)
     def view() -> Response:
         return _page(listing)
 
-    LISTED[listing.name] = listing
-    api.add_url_rule(f"/v1/{listing.name}", f"list_{listing.name}", view)
+    return view
 
 
 def _page(listing: Listing) -> Response:

@@ -8,7 +8,7 @@ from typing import cast, get_args
 from zoneinfo import ZoneInfo
 
 from flask import Response, abort, request
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from werkzeug import Response as AnyResponse
 
 from ledger.errors import LedgerError
@@ -20,7 +20,7 @@ from portal.console.desk import by, desk, ledger, may, roles, snapshot, words
 from portal.console.forms import FORM_TOKEN, problems_of, said
 from portal.console.history import entries_about
 from portal.console.listing import table
-from portal.console.names import badge, isolated, link, names_of
+from portal.console.names import badge, code, isolated, link, names_of
 from portal.console.options import choice_label, options_of
 from portal.console.parties import TIMELINE
 from portal.console.people import WORK, Choice
@@ -49,8 +49,8 @@ from translations import mark
 HEADS = (
     (mark("Name"), False),
     (mark("Sees and does"), False),
-    (mark("Until"), False),
     (mark("Last used"), False),
+    (mark("Until"), False),
 )
 AUDITOR = ("auditor",)
 # Enough to judge one recall, and to approve it.
@@ -97,8 +97,8 @@ def access() -> Response:
         (
             link(address("access_of", subject_id=one.id), isolated(one.name)) + _over(one, now),
             _may_said(one),
-            _until(one),
             _last_used(one),
+            _until(one),
         )
         for one in found
     ]
@@ -164,7 +164,9 @@ def link_page(token: str) -> Response:
         problem="",
         name=found.name,
         until=moment(found.ends_at) if found.ends_at else "",
-        may_said=_may_said(Access(found.id, found.name, found, find_issued(snapshot(), found.id))),
+        may_said=_may_said(
+            Access(found.id, found.name, found, find_issued(snapshot(), found.id)), has_links=False
+        ),
     )
 
 
@@ -296,7 +298,7 @@ def _access(token: str) -> Access:
     return Access(token, kept.name if kept else token, kept, issued)
 
 
-def _may_said(one: Access) -> Markup:
+def _may_said(one: Access, *, has_links: bool = True) -> Markup:
     if one.is_old:
         return isolated(words().text("reads the log’s entries, and nothing else"))
     scopes = isolated(scopes_said(words(), one.issued.scopes if one.issued else ()))
@@ -304,12 +306,10 @@ def _may_said(one: Access) -> Markup:
         return scopes
     names = names_of(snapshot(), [one.issued.about])
     subject = names.link(*one.issued.about.split(":"))
-    return Markup("{}<br>{}").format(scopes, _only_about(subject))
-
-
-def _only_about(subject: Markup) -> Markup:
-    before, _, after = words().pattern("does so about {subject} alone").partition("{subject}")
-    return Markup("{}{}{}").format(before, subject, after)
+    if not has_links:
+        subject = code(names.labels.get(one.issued.about, one.issued.about))
+    only = escape(words().pattern("Only about {subject}")).format(subject=subject)
+    return Markup("{}<br>{}").format(scopes, only)
 
 
 def _until(one: Access) -> str:

@@ -32,11 +32,12 @@ AREAS = {
 def scopes_said(words: Words, scopes: Iterable[str]) -> str:
     """All of it in one row: roles by their names, orders by their buttons, what is seen at the end."""
     listed = list(scopes)
-    does = [_done(words, one) for one in listed if not one.startswith(SEE)]
+    does = words.list([_done(words, one) for one in listed if not one.startswith(SEE)])
     seen = [words.text(AREAS.get(area, area)) for one in listed if (area := one.removeprefix(SEE)) != one]
-    if seen:
-        does.append(words.text("sees {areas}", areas=words.list(seen)))
-    return words.list(does) or words.text("nothing")
+    areas = words.list(sorted(seen))
+    if does and areas:
+        return words.text("{orders}; sees {areas}", orders=does, areas=areas)
+    return does or (words.text("sees {areas}", areas=areas) if areas else words.text("nothing"))
 
 
 def _done(words: Words, scope: str) -> str:
