@@ -31,17 +31,18 @@ HEADERS = (
 
 
 class SparingSession(SecureCookieSessionInterface):
-    """Flask's signed cookie, which form tokens live in; answers to a number do without.
+    """Flask's signed cookie, which form tokens live in; answers to a number and programs do without.
 
-    Opening and saving a session takes a quarter of an answer, and no answer depends on one.
+    Opening and saving a session takes a quarter of an answer, and no answer depends on one. Of a program no cookie is
+    ever read.
     """
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """None (which Flask turns into a session that refuses to be written to) for answers."""
+        """None (which Flask turns into a session that refuses to be written to) for answers and programs."""
         return None if _ANSWER.match(request.path) else super().open_session(app, request)
 
 
-_ANSWER = re.compile(r"/(?:[A-Za-z-]+/)?(?:s|S|01)/")
+_ANSWER = re.compile(r"/(?:[A-Za-z-]+/)?(?:s|S|01)/|/api/")
 
 
 def create_app(services: Services, *, secret_key: str) -> Flask:
