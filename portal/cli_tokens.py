@@ -121,7 +121,7 @@ def _moment(moment: datetime | None) -> str:
 @clock_option
 @json_option
 def revoke_one(name: str, reason: str, accept_clock: bool, as_json: bool) -> None:
-    """Make the token of NAME worthless; whoever came by it as a link is out."""
+    """Revoke a token: it may do nothing any more. Whoever came by it as a link is out."""
     with _house(accept_clock=accept_clock) as (ledger, state):
         found = token_named(state, name)
         revoke(ledger, state, found, reason, now=datetime.now(UTC))

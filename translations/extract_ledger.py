@@ -36,6 +36,7 @@ NEVER_ON_A_PAGE = (
     "ledger/log/proof.py",
     "ledger/log/statement.py",
     "ledger/settings.py",
+    "portal/api/",
     "portal/cli",
     "portal/demo.py",
     "portal/running.py",
