@@ -1,7 +1,7 @@
 """Every noun, imported so that the registry is whole: a program that opens a ledger imports this module."""
 
 from ledger.journal import key_changes, master_key
-from ledger.people import account, approval, approval_check, webhook
+from ledger.people import account, approval, approval_check, token, webhook
 from ledger.recall import claim, erasing, map_check, order, person, recall
 from ledger.trace import (
     batch,
@@ -39,6 +39,7 @@ __all__ = [
     "shipment",
     "site",
     "substitution",
+    "token",
     "unit",
     "webhook",
 ]

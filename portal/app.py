@@ -52,13 +52,14 @@ class Portal(Flask):
 
 
 class SparingSession(SecureCookieSessionInterface):
-    """Flask's signed cookie, which form tokens live in; answers to a number do without.
+    """Flask's signed cookie, which form tokens live in; answers to a number and programs do without.
 
-    Opening and saving a session takes a quarter of an answer, and no answer depends on one.
+    Opening and saving a session takes a quarter of an answer, and no answer depends on one. Of a program no cookie is
+    ever read.
     """
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """None (which Flask turns into a session that refuses to be written to) for answers."""
+        """None (which Flask turns into a session that refuses to be written to) for answers and programs."""
         return None if _ANSWER.match(request.path) else super().open_session(app, request)
 
     def get_cookie_secure(self, app: Flask) -> bool:
@@ -66,7 +67,7 @@ class SparingSession(SecureCookieSessionInterface):
         return has_request_context() and request.is_secure
 
 
-_ANSWER = re.compile(r"/(?:[A-Za-z-]+/)?(?:s|S|01)/")
+_ANSWER = re.compile(r"/(?:[A-Za-z-]+/)?(?:s|S|01)/|/api/")
 
 
 def create_app(services: Services, *, secret_key: str, watch: Watch | None = None) -> Flask:

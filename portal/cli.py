@@ -13,7 +13,7 @@ from ledger.cli.border import WORDS, Group
 GROUPS: dict[str, tuple[str, str]] = {
     "init": ("portal.cli_company:init", "Make an empty company."),
     "account": ("portal.cli_company:account", "Who may sign in and act."),
-    "token": ("portal.cli_tokens:token", "Tokens for auditors, who read the log's entries."),
+    "token": ("portal.cli_tokens:token", "Access for programs, auditors and counsel."),
     "webhook": ("portal.cli_webhooks:webhook", "Other programs that are told of new entries."),
     "run": ("portal.running:run", "Start everything; with the demo, where there is nothing yet."),
     "serve": ("portal.serving:serve", "Serve portal and console."),

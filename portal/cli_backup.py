@@ -25,6 +25,7 @@ from portal import (
     heartbeats,
     invitations,
     limits,
+    links,
     passkey_challenges,
     second_factor,
     tokens,
@@ -41,6 +42,7 @@ ENDED = (
     heartbeats.heartbeats,
     invitations.invitations,
     limits.limits_table,
+    links.link_sessions,
     passkey_challenges.challenges,
     waiting_sign_ins.waiting_sign_ins,
 )

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
 
 import click
 from sqlalchemy import Connection
@@ -17,37 +16,22 @@ from ledger.cli.support import (
     to_json,
 )
 from ledger.database import reading
-from ledger.journal.fields import Prose, ask
-from ledger.journal.journal import By, Receipt
-from ledger.journal.opening import Ledger
+from ledger.journal.journal import Receipt
 from ledger.recall.intake_check import refuse_intake
 from ledger.trace.batch import get_batch, list_batches
-from ledger.trace.commissioning import MakeSerials, commission_made
 from ledger.trace.factory_check import Problem
 from ledger.trace.factory_file import FactoryFile, with_reasons
 from ledger.trace.intake import Intake, read_intake, record_intake
 from ledger.trace.unit import serials_in, sets_of
 from portal.cli_acting import acting, acting_options, entry_line
 from portal.cli_commands import request_command
+from portal.orders import MakeUnits, make_units
 
 MOST_PROBLEMS = 40  # said on the screen; the file with reasons has them all
 RECORDED_COLUMNS = ("serial", "range", "batch")
 
 
-class MakeUnits(MakeSerials, frozen=True):
-    """Make random serials for units of a batch."""
-
-    not_recalled_because: Annotated[
-        Prose, ask("Not recalled because", "Only for a batch that stands in a recall these units are not of.")
-    ] = ""
-
-
-def _make(ledger: Ledger, request: MakeUnits, by: By) -> Receipt:
-    reason = request.not_recalled_because
-    return commission_made(ledger.journal, ledger.keys.units, request, by, not_recalled_because=reason)
-
-
-make = request_command("make", "unit.commission", MakeUnits, _make)
+make = request_command("make", "unit.commission", MakeUnits, make_units)
 
 
 @click.command("list")

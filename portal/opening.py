@@ -11,7 +11,7 @@ import ledger.nouns
 from ledger.journal.opening import open_ledger
 from ledger.settings import Settings
 from ledger.state import open_state
-from portal.api import api
+from portal.api.routes import api
 from portal.app import create_app
 from portal.claims import claims
 from portal.console.pages import console

@@ -4,7 +4,7 @@ The session itself is kept by `portal.accounts`; here is what the web adds. Noth
 """
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from flask import Request
 from sqlalchemy import Engine
@@ -14,6 +14,7 @@ from ledger.errors import LedgerError
 from portal.accounts import LIFETIME, Account, Session, end_session, find_session, is_csrf
 from portal.accounts import authenticate as authenticate_account
 from portal.accounts import start_session as start_account_session
+from portal.links import end_link_session, find_link_session
 from portal.names import Names
 from portal.waiting_sign_ins import LASTS as WAITS
 
@@ -80,20 +81,25 @@ def sign_out(request: Request, state: Engine) -> None:
     token = request.cookies.get(SESSION_COOKIE)
     if token:
         end_session(state, token)
+        end_link_session(state, token)
 
 
 def signed_in(request: Request, state: Engine, names: Names, *, now: datetime) -> Session | None:
-    """The session of this request's cookie, unless it ended or ran out."""
+    """The session of this request's cookie, an account's or a link's, unless it ended or ran out."""
     token = request.cookies.get(SESSION_COOKIE)
-    return find_session(state, names, token, now=now) if token else None
+    if not token:
+        return None
+    return find_session(state, names, token, now=now) or find_link_session(state, token, now=now)
 
 
-def set_session_cookie(request: Request, response: Response, token: str) -> None:
+def set_session_cookie(
+    request: Request, response: Response, token: str, *, lasts: timedelta = LIFETIME
+) -> None:
     """Hand the token to the browser: unreadable for scripts, not sent along by other sites' forms."""
     response.set_cookie(
         SESSION_COOKIE,
         token,
-        max_age=int(LIFETIME.total_seconds()),
+        max_age=int(lasts.total_seconds()),
         path=STAFF_PATH,
         secure=request.is_secure,
         httponly=True,

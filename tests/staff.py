@@ -19,6 +19,7 @@ from werkzeug.test import TestResponse
 from ledger.people.roles import roles
 from ledger.state import open_state
 from portal.accounts import Account
+from portal.api.routes import api
 from portal.app import create_app
 from portal.console.pages import console
 from portal.live import Live
@@ -57,7 +58,8 @@ class Desk:
         state = open_state(world.ledger.settings.state_db)
         world.closed_too.append(state)
         app = create_app(Live(world.ledger, state), secret_key="only for tests")
-        app.register_blueprint(console)
+        for part in (api, console):
+            app.register_blueprint(part)
         return cls(world, app, state)
 
     def account(self, name: str, *roles_given: str) -> Account:

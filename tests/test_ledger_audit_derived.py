@@ -12,6 +12,7 @@ from ledger.journal.master_key import rotate_master_key
 from ledger.journal.registry import NOUNS
 from ledger.people.account import AdmitAccount, EndAccount
 from ledger.people.approval import SetApprovalRule
+from ledger.people.token import IssueToken
 from ledger.people.webhook import EndWebhook, SubscribeWebhook, list_webhooks
 from ledger.quantities import Quantity
 from ledger.recall.claim import DeclineClaim
@@ -76,6 +77,8 @@ def fill(world: World) -> None:
     world.do(EndAccount(account="B" * 16, reason="A test."))
     world.do(SetApprovalRule(command="recall.approve", stand_in="waiting", waiting_hours=24))
     rotate_master_key(world.ledger, "A test.", By("system:operator"))
+    issued = IssueToken(token="C" * 16, scopes=("admin",), ends_at=world.clock.now() + timedelta(days=9))
+    world.do(issued, by=f"account:{'A' * 16}")
 
 
 def forget_some(world: World, claims: list[str]) -> None:

@@ -6,7 +6,7 @@ the bytes of kinds that have none yet.
 """
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import msgspec
@@ -22,7 +22,7 @@ from ledger.log.entry import format_entry, format_request, parse_entry
 from ledger.log.merkle import leaf_hash
 from ledger.log.note import Signer
 from ledger.log.statement import rotate, succeed
-from ledger.people import account, approval, webhook
+from ledger.people import account, approval, token, webhook
 from ledger.people.signature import PasskeySignature
 from ledger.quantities import Money, Quantity
 from ledger.recall import claim, person, recall
@@ -114,6 +114,13 @@ EVENTS: tuple[Event, ...] = (
         command="recall.approve", subject=f"recall:{A}", digest=DIGEST, drafted=7, waiting_hours=24
     ),
     approval.ApprovalRuleSet(command="recall.approve", stand_in="counsel", waiting_hours=0),
+    token.TokenIssued(
+        token=A,
+        scopes=("see:recalls", "do:recall.approve"),
+        ends_at=datetime(2025, 12, 1, 12, tzinfo=UTC),
+        about=f"recall:{B}",
+    ),
+    token.TokenRevoked(token=A, reason=TEXT),
     party.PartyRegistered(party=A, code="QINGLUO", name="Qingluo Assembly", role="factory", country="CN"),
     product.ProductRegistered(
         product=A,

@@ -29,6 +29,7 @@ from ledger.people.account import (
     SealedName,
 )
 from ledger.people.approval import SetApprovalRule
+from ledger.people.token import IssueToken, RevokeToken
 from ledger.people.waiting import StandIn
 from ledger.people.webhook import EndWebhook, SubscribeWebhook, list_webhooks
 from ledger.quantities import Money, Quantity
@@ -108,6 +109,11 @@ def tell_of_accounts(world: World) -> None:
     for roles in (("warehouse", "support"), ("auditor",)):
         world.do(GiveRoles(account="B" * 16, roles=roles))
     world.do(EndAccount(account="C" * 16, reason="They work elsewhere now."))
+    ends_at = world.clock.now() + timedelta(days=90)
+    for token, about in (("D" * 16, None), ("E" * 16, f"account:{'A' * 16}")):
+        issued = IssueToken(token=token, scopes=("seller",), ends_at=ends_at, about=about)
+        world.do(issued, by=f"account:{'A' * 16}")
+    world.do(RevokeToken(token="D" * 16, reason="The program was replaced."))
 
 
 def tell_of_webhooks(world: World) -> None:

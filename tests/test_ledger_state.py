@@ -11,6 +11,7 @@ import portal.attempts
 import portal.heartbeats
 import portal.invitations
 import portal.limits
+import portal.links
 import portal.passkeys
 import portal.second_factor
 import portal.tokens
@@ -59,6 +60,7 @@ def test_migrating_gives_the_tables_that_the_modules_declare(tmp_path: Path) -> 
         portal.passkeys.passkeys_table,
         portal.second_factor.app_codes,
         portal.limits.limits_table,
+        portal.links.link_sessions,
         portal.tokens.tokens_table,
         portal.waiting_sign_ins.waiting_sign_ins,
         portal.webhooks.webhook_secrets,
@@ -72,6 +74,7 @@ def test_migrating_gives_the_tables_that_the_modules_declare(tmp_path: Path) -> 
         "heartbeats",
         "invitations",
         "limits",
+        "link_sessions",
         "passkey_challenges",
         "passkeys",
         "recovery_codes",

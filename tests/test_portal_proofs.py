@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,12 +16,24 @@ from ledger.journal.journal import By
 from ledger.journal.key_changes import retire_key, rotate_key
 from ledger.log import store
 from ledger.log.key_list import parse_key_list
+from ledger.people.token import EndsTooLate
 from ledger.settings import LogEntries, Settings
 from ledger.state import open_state
 from portal.app import create_app
 from portal.live import Live
 from portal.proofs import proofs
-from portal.tokens import InvalidTokenName, TokenExists, UnknownToken, issue, revoke, tokens
+from portal.tokens import (
+    InvalidTokenName,
+    TokenExists,
+    UnknownToken,
+    Wanted,
+    hash_of,
+    issue,
+    revoke,
+    token_named,
+    tokens,
+    tokens_table,
+)
 from tests.world import ADA, World
 
 NOW = datetime(2025, 5, 1, 8, tzinfo=UTC)
@@ -270,29 +282,70 @@ def test_entries_are_for_those_with_a_token_and_everything_else_is_for_everyone(
     for where in ("checkpoint", "vkey", "tile/0/000", "proof/3"):
         assert client.get(f"/log/{where}").status_code == 200
 
-    token = issue(state, "Nora, auditor", now=NOW)
+    ledger, now = long_world.ledger, long_world.clock.now()
+    wanted = Wanted("Nora, auditor", "auditor", ("see:log",), now + timedelta(days=30))
+    token = issue(ledger, state, wanted, now=now).secret
     allowed = client.get("/log/tile/entries/000", headers={"Authorization": f"Bearer {token}"})
     assert allowed.status_code == 200
     assert "private" in allowed.headers["Cache-Control"]
     for wrong in (f"Bearer {token}x", f"Basic {token}", "Bearer", token, "Bearer "):
         assert client.get("/log/tile/entries/000", headers={"Authorization": wrong}).status_code == 401
 
-    revoke(state, "Nora, auditor", now=NOW)
-    again = client.get("/log/tile/entries/000", headers={"Authorization": f"Bearer {token}"})
-    assert again.status_code == 401
+    revoke(ledger, state, token_named(state, "Nora, auditor"), "The audit is over.", now=now)
+    assert entries_by(client, token) == 401
 
 
-def test_a_token_is_kept_as_a_hash_and_its_name_is_used_once() -> None:
-    state = open_state(None)
-    token = issue(state, " Nora ", now=NOW)
+def entries_by(client: FlaskClient, token: str) -> int:
+    """The status with which a bundle of entries answers this token."""
+    return client.get("/log/tile/entries/000", headers={"Authorization": f"Bearer {token}"}).status_code
+
+
+def test_a_token_that_does_not_see_the_log_reads_no_entries(long_world: World) -> None:
+    app = app_of(long_world, settings_of(long_world, "token"))
+    state, now = app.extensions["lotproof"].state, long_world.clock.now()
+    wanted = Wanted("The shop", "program", ("do:shipment.send",), now + timedelta(days=30))
+    secret = issue(long_world.ledger, state, wanted, now=now).secret
+    assert entries_by(app.test_client(), secret) == 401
+
+
+def test_a_token_of_the_time_before_reads_entries_until_it_is_revoked(long_world: World) -> None:
+    app = app_of(long_world, settings_of(long_world, "token"))
+    state, now = app.extensions["lotproof"].state, long_world.clock.now()
+    row = {"id": "D" * 16, "name": "Nora", "token_hash": hash_of("lotproof_old"), "created_at": NOW}
+    with writing(state) as connection:
+        connection.execute(tokens_table.insert().values(row))
+    assert entries_by(app.test_client(), "lotproof_old") == 200
+    before = long_world.size()
+    revoke(long_world.ledger, state, token_named(state, "Nora"), "", now=now)
+    assert entries_by(app.test_client(), "lotproof_old") == 401
+    assert long_world.size() == before
+
+
+def test_a_token_is_kept_as_a_hash_and_its_name_is_used_once(world: World) -> None:
+    state, now = open_state(None), world.clock.now()
+
+    def give(name: str) -> str:
+        wanted = Wanted(name, "program", ("auditor",), now + timedelta(days=30))
+        return issue(world.ledger, state, wanted, now=now).secret
+
+    token = give(" Nora ")
     with reading(state) as connection:
         stored = connection.exec_driver_sql("SELECT * FROM tokens").one()
     assert not any(token in str(value) or token.removeprefix("lotproof_") in str(value) for value in stored)
     assert [one.name for one in tokens(state)] == ["Nora"]
     with pytest.raises(TokenExists):
-        issue(state, "Nora", now=NOW)
+        give("Nora")
     for name in ("", "  ", "a\nb", "x" * 81):
         with pytest.raises(InvalidTokenName):
-            issue(state, name, now=NOW)
+            give(name)
     with pytest.raises(UnknownToken):
-        revoke(state, "Ben", now=NOW)
+        token_named(state, "Ben")
+
+
+def test_a_token_that_is_refused_leaves_its_name_free(world: World) -> None:
+    state, now = open_state(None), world.clock.now()
+    with pytest.raises(EndsTooLate):
+        issue(
+            world.ledger, state, Wanted("Nora", "auditor", ("auditor",), now + timedelta(days=999)), now=now
+        )
+    assert tokens(state) == []

@@ -4,6 +4,14 @@
 (True, False)
 >>> may_see(("auditor",), "recalls"), may_see(("auditor",), "persons")
 (True, False)
+
+What somebody holds is a list of words: a role's name, or one right alone (a token's scopes): `see:AREA`, `see:*` for
+all areas but `persons`, `do:COMMAND`, `do:NOUN.*`.
+
+>>> may_do(("see:recalls", "do:recall.approve"), "recall.approve"), may_see(("see:recalls",), "claims")
+(True, False)
+>>> covers(("seller",), "auditor"), covers(("warehouse",), "do:hold.*")
+(True, False)
 """
 
 import functools
@@ -13,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.errors import LedgerError
+from ledger.journal.registry import COMMANDS
 
 DATA = Path(__file__).parent / "data" / "roles.toml"
 ALL = "*"
@@ -20,12 +29,22 @@ PERSONS = "persons"  # what buyers left of themselves
 OWN_SITE = "own_site"  # what is of the site at which somebody works
 OUTSIDE_ALL = frozenset({PERSONS, OWN_SITE})
 MANAGING = "account.give_roles"  # whoever may do this lets others in
+SEE, DO = "see:", "do:"
 
 
 class UnknownRole(LedgerError):
     """A role that stands nowhere in the data."""
 
     message = "There is no role {role}. There are: {roles}."
+
+
+class UnknownScope(LedgerError):
+    """A word that is no role and no right."""
+
+    message = (
+        "There is no scope {scope}. Name a role ({roles}), see:AREA, do:COMMAND or do:NOUN.*, such as "
+        "do:batch.produce."
+    )
 
 
 class NotAllowed(LedgerError):
@@ -45,7 +64,7 @@ class Role:
     name: str
     sees: frozenset[str]
     does: frozenset[str]
-    is_confined: bool  # to the site at which the account works
+    is_confined: bool = False  # to the site at which the account works
 
     def may_see(self, area: str) -> bool:
         """Whether pages of this area are for the role."""
@@ -74,19 +93,42 @@ def check_roles(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in roles() if name in wanted)
 
 
+def check_scopes(words: Iterable[str]) -> tuple[str, ...]:
+    """The words, each once, roles first in the order of the data. Raises UnknownScope for one that grants nothing."""
+    wanted = set(words)
+    for word in sorted(wanted):
+        if not _is_scope(word):
+            raise UnknownScope(scope=word, roles=", ".join(roles()))
+    return (*(name for name in roles() if name in wanted), *sorted(wanted - roles().keys()))
+
+
+def covers(held: Iterable[str], word: str) -> bool:
+    """Whether who holds these has everything that `word` (a role or one right) grants: nobody hands out more."""
+    having, wanted = [role for one in held if (role := _role_of(one))], _role_of(word)
+    if wanted is None:
+        return False
+    sees = all(any(one.may_see(area) for one in having) for area in wanted.sees)
+    return sees and all(any(one.may_do(command) for one in having) for command in wanted.does)
+
+
+def areas() -> frozenset[str]:
+    """The areas that roles name."""
+    return frozenset(area for role in roles().values() for area in role.sees) - {ALL}
+
+
 def may_see(held: Iterable[str], area: str) -> bool:
-    """Whether somebody with these roles sees the area. A role that is no more in the data allows nothing."""
-    return any(roles()[name].may_see(area) for name in held if name in roles())
+    """Whether somebody who holds these sees the area. A role that is no more in the data allows nothing."""
+    return any(role.may_see(area) for word in held if (role := _role_of(word)))
 
 
 def may_do(held: Iterable[str], command: str) -> bool:
-    """Whether somebody with these roles may carry out the command."""
-    return any(roles()[name].may_do(command) for name in held if name in roles())
+    """Whether somebody who holds these may carry out the command."""
+    return any(role.may_do(command) for word in held if (role := _role_of(word)))
 
 
 def is_confined(held: Iterable[str], command: str) -> bool:
     """Whether somebody with these roles may carry out the command at their own site alone."""
-    able = [roles()[name] for name in held if name in roles() and roles()[name].may_do(command)]
+    able = [role for word in held if (role := _role_of(word)) and role.may_do(command)]
     return bool(able) and all(role.is_confined for role in able)
 
 
@@ -99,3 +141,20 @@ def demand(held: Iterable[str], command: str) -> None:
     """Raises NotAllowed, which names the roles that may."""
     if not may_do(held, command):
         raise NotAllowed(permission=command, roles=", ".join(roles_that_may(command)) or "none")
+
+
+def _role_of(word: str) -> Role | None:
+    """What a word grants; one right alone is a role of its own. None for a word that grants nothing."""
+    if word.startswith(SEE):
+        return Role(word, frozenset({word.removeprefix(SEE)}), frozenset())
+    if word.startswith(DO):
+        return Role(word, frozenset(), frozenset({word.removeprefix(DO)}))
+    return roles().get(word)
+
+
+def _is_scope(word: str) -> bool:
+    """Whether it names a role, an area or a command that there is."""
+    kind, name = word[: word.find(":") + 1], word.partition(":")[2]
+    known = {one for role in roles().values() for one in role.does} | COMMANDS.keys()
+    nouns = {f"{one.partition('.')[0]}.{ALL}" for one in known}
+    return {SEE: name in areas() | {ALL}, DO: name in known | nouns}.get(kind, word in roles())

@@ -13,16 +13,19 @@ from sqlalchemy import Connection, Engine
 from ledger.database import reading
 from ledger.journal.journal import By
 from ledger.journal.opening import Ledger
-from ledger.people.account import name_items, roles_of
+from ledger.people.account import name_items
 from ledger.people.roles import may_do
+from ledger.people.token import Holding, held_by
 from portal.accounts import Session
 from portal.language import speak
 from portal.names import Names
 from portal.services import EXTENSION, House
+from portal.tokens import Token, tokens
 from translations import Words, catalogues, choose
 
 DOMAIN = "console"
 LANGUAGE_COOKIE = "console_language"
+_TOKENS = "lotproof-tokens"
 
 
 class Desk(Protocol):
@@ -79,11 +82,16 @@ def session() -> Session:
     return cast(Session, g.session)
 
 
+def holding() -> Holding:
+    """What they may see and do, as the log says at this moment."""
+    if "holding" not in g:
+        g.holding = held_by(snapshot(), session().account.actor, now=ledger().clock.now())
+    return cast(Holding, g.holding)
+
+
 def roles() -> tuple[str, ...]:
-    """In which roles they are signed in, as the log says at this moment."""
-    if "roles" not in g:
-        g.roles = roles_of(snapshot(), session().account.actor)
-    return cast(tuple[str, ...], g.roles)
+    """In which roles they are signed in; whoever came by a link, with which scopes."""
+    return holding().scopes
 
 
 def may(command: str) -> bool:
@@ -108,3 +116,15 @@ def words() -> Words:
 def account_name(actor: str) -> str:
     """The name behind `account:ID`, "" for every other actor and for somebody who was erased."""
     return desk().names.behind(actor, lambda: name_items(snapshot()))
+
+
+def token_behind(actor: str) -> Token | None:
+    """The token behind `token:ID`; None for every other actor and for a token of another installation.
+
+    Asked for once a process, as names of accounts are: of a token only what never changes may be shown from here.
+    """
+    known: dict[str, Token | None] = current_app.extensions.setdefault(_TOKENS, {})
+    if actor.startswith("token:") and actor not in known:
+        known.update({token.actor: token for token in tokens(desk().state)})
+        known.setdefault(actor, None)
+    return known.get(actor)

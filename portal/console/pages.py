@@ -5,6 +5,7 @@ from typing import NoReturn
 from flask import abort
 
 from portal.console import (
+    access,
     approval_sentences,
     approvals,
     batches,
@@ -41,6 +42,7 @@ from portal.console.shell import console as console
 from portal.permissions import for_all
 
 __all__ = [
+    "access",
     "approval_sentences",
     "approvals",
     "batches",

@@ -5,13 +5,17 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from ledger.people.account import AccountAdmitted, AccountEnd, AccountNamed, RolesGiven
+from ledger.people.token import TokenIssued, TokenRevoked
 from ledger.people.webhook import WebhookEnded, WebhookSubscribed
-from portal.console.desk import account_name
+from portal.console.desk import account_name, token_behind
 from portal.console.names import code, isolated
 from portal.console.options import choice_label
+from portal.console.scopes import scopes_said
 from portal.console.sentences import MARKS, Say, says
+from portal.console.shell import moment
 
-MARKS.update(dict.fromkeys((AccountAdmitted, AccountNamed, RolesGiven, AccountEnd), ("person", "triangle")))
+ABOUT_ACCESS = (AccountAdmitted, AccountNamed, RolesGiven, AccountEnd, TokenIssued, TokenRevoked)
+MARKS.update(dict.fromkeys(ABOUT_ACCESS, ("person", "triangle")))
 
 
 @says(AccountAdmitted)
@@ -70,3 +74,31 @@ def _as(say: Say, roles: Sequence[str]) -> Markup:
     if not roles:
         return say.text("nothing")
     return isolated(say.words.list([choice_label(say.words, role) for role in roles]))
+
+
+@says(TokenIssued)
+def _token_issued(say: Say, event: TokenIssued) -> Markup:
+    facts = {
+        "token": _whose(event.token),
+        "moment": isolated(moment(event.ends_at)),
+        "scopes": isolated(scopes_said(say.words, event.scopes)),
+    }
+    if event.about is None:
+        return say.text("{token} was let in until {moment}: {scopes}.", **facts)
+    return say.text(
+        "{token} was let in until {moment}, about {subject} alone: {scopes}.",
+        subject=say.link(*event.about.split(":")),
+        **facts,
+    )
+
+
+@says(TokenRevoked)
+def _token_revoked(say: Say, event: TokenRevoked) -> Markup:
+    return say.text(
+        "{token} was shut out: {reason}", token=_whose(event.token), reason=isolated(event.reason)
+    )
+
+
+def _whose(token: str) -> Markup:
+    found = token_behind(f"token:{token}")
+    return isolated(found.name) if found else code(token)

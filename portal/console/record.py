@@ -10,13 +10,12 @@ from werkzeug import Response as AnyResponse
 
 from ledger.errors import LedgerError
 from ledger.journal.asking import answers_to, build, nested, questions
-from ledger.journal.journal import By, Receipt, SameKeyOtherRequest
-from ledger.journal.opening import Ledger
+from ledger.journal.journal import Receipt, SameKeyOtherRequest
 from ledger.journal.registry import COMMANDS, Command
 from ledger.people.roles import is_confined
-from ledger.recall.erasing import carry_out_erasure
 from ledger.trace.seller import DescribeSeller, get_seller
-from portal.console.desk import by, ledger, may, roles, snapshot, words
+from portal.about import demand_about
+from portal.console.desk import by, holding, ledger, may, roles, snapshot, words
 from portal.console.forms import (
     CONFIRMED,
     FORM_TOKEN,
@@ -29,6 +28,7 @@ from portal.console.forms import (
 from portal.console.names import first_page_of
 from portal.console.shell import address, console, go_to, page
 from portal.forms import Problem, problems
+from portal.orders import carry_out
 from portal.permissions import does_named, for_all
 from translations import Words, mark
 
@@ -50,6 +50,8 @@ NOT_BY_FORM = frozenset(
         "webhook.subscribe",
         "unit.commission",
         "unit.commission_sets",
+        "token.issue",
+        "token.revoke",
         "claim.open",
         "person.expire",
     }
@@ -128,8 +130,6 @@ CONSEQUENCES: dict[str, Callable[[Connection, Words, str], str]] = {}
 # What stands under the button: whether there is a way back.
 AFTERWARDS = mark("What is recorded stays. A mistake is put right by recording the correction.")
 NO_WAY_BACK: dict[str, str] = {}
-# Commands that are more than an entry, and how each is carried out.
-CARRIED_OUT: dict[str, Callable[[Ledger, Any, By], Receipt]] = {"person.erase": carry_out_erasure}
 
 
 # Commands that have a page of their own instead of a form made from their questions: its words, its endpoint.
@@ -193,19 +193,15 @@ def record(name: str) -> AnyResponse:
     if consequence_of(name, answers) != request.form.get(CONFIRMED, ""):
         return _show(command, answers, token)  # nobody has seen yet what this will do, or it has changed
     try:
-        receipt = _carry_out(command, build(command.request, answers), by(token))
+        asked = build(command.request, answers)
+        demand_about(snapshot(), holding().about, asked)
+        receipt = carry_out(ledger(), command, asked, by(token))
     except SameKeyOtherRequest:
         return _show(command, answers, secrets.token_urlsafe(16), status=409, found=[_sent_before()])
     except LedgerError as error:
         found = problems_of(words(), error, answers)
         return _show(command, answers, token, status=error.http_status, found=found)
     return go_to(_made_by(command, receipt), receipt.entries[0].index)
-
-
-def _carry_out(command: Command[Any], asked: Any, who: By) -> Receipt:
-    """Record it, and do what belongs to it besides."""
-    own = CARRIED_OUT.get(command.name)
-    return own(ledger(), asked, who) if own else ledger().journal.write(command, asked, who)
 
 
 def _show(

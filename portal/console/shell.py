@@ -12,11 +12,13 @@ from werkzeug import Response as AnyResponse
 from werkzeug.exceptions import HTTPException
 
 from ledger.errors import LedgerError
+from portal.about import AboutAnother
 from portal.assets import POLICY_WITH_SCRIPTS
 from portal.console.desk import (
     LANGUAGE_COOKIE,
     close_snapshot,
     desk,
+    holding,
     house,
     ledger,
     may,
@@ -28,6 +30,7 @@ from portal.console.desk import (
 from portal.console.forms import said
 from portal.language import A_YEAR
 from portal.limits import limit, wait_seconds
+from portal.links import Guest
 from portal.permissions import Rule, rule_of
 from portal.second_factor import must_set_up
 from portal.security import STAFF_PATH, local_path, refuse_forged, signed_in
@@ -44,11 +47,16 @@ OPEN_TO_ALL = {
     "console.change_language",
     "console.welcome",
     "console.choose_password",
+    "console.link_page",
+    "console.follow_link",
 }
 # All that is open to an account without the second factor that the company demands.
 SETTING_UP = tuple(
     f"{STAFF_PATH}/{path}" for path in ("account/second-factor", "account/confirm", "sign-out")
 )
+# Of the pages for everybody who is signed in, those that are also for whoever came by a link. All others are about
+# one's own account.
+OPEN_TO_LINKS = {"console.today", "console.record_something", "console.nowhere", "console.sign_out"}
 console = Blueprint("console", __name__, url_prefix=STAFF_PATH)
 console.teardown_request(close_snapshot)
 console.add_app_template_global(may, "may")
@@ -93,6 +101,7 @@ PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
             Place("log", mark("Log")),
             Place("approval_rules", mark("Approvals")),
             Place("people", mark("People")),
+            Place("access", mark("Access for others")),
             Place("webhooks", mark("Webhooks")),
         ),
     ),
@@ -117,6 +126,7 @@ class Frame:
     parts: Sequence[tuple[str, Sequence[tuple[Place, str, bool]]]]  # title; place, address, is here
     languages: Sequence[tuple[str, str, str]]  # tag, name, address
     account: str
+    guest_until: str  # for whoever came by a link, until when; they have no page of their own
     csrf: str
     sealed: Sealed | None
     recorded: Markup | None  # the entry that led to this page, as a link
@@ -161,14 +171,34 @@ def admit() -> AnyResponse | None:
     acting(found.account.actor)
     if request.method == "POST":
         refuse_forged(request, found)
-    g.is_setting_up = must_set_up(desk().state, found.account.id)
+    is_guest = isinstance(found.account, Guest)
+    g.is_setting_up = not is_guest and must_set_up(desk().state, found.account.id)
     if g.is_setting_up and not request.path.startswith(SETTING_UP):
         return redirect(address("own_factors"), code=303)
-    rule = _rule(request.endpoint or "")
+    _demand(_rule(request.endpoint or ""), is_guest=is_guest)
+    return None
+
+
+def _demand(rule: Rule | None, *, is_guest: bool) -> None:
+    """Refuse what the route's rule does not allow; a route without one is for nobody."""
     if rule is None:
         abort(403)  # a route that says nothing is for nobody
+    if is_guest and rule == Rule() and request.endpoint not in OPEN_TO_LINKS:
+        abort(403)
     rule.demand(roles(), request.view_args or {})
-    return None
+    if request.method == "POST":
+        _demand_about(rule)
+
+
+def _demand_about(rule: Rule) -> None:
+    """Raise AboutAnother where whoever came by a link about one subject orders something about another.
+
+    A form made from a command's questions names its subject itself: `record` looks at that.
+    """
+    about = holding().about
+    subject = f"{rule.command.partition('.')[0]}:{(request.view_args or {}).get('subject_id', '')}"
+    if about is not None and rule.command and subject != about:
+        raise AboutAnother()
 
 
 @console.after_request
@@ -235,10 +265,16 @@ def _frame(here: str) -> Frame:
         parts=_parts(here) if account and not g.get("is_setting_up") else (),
         languages=_languages(),
         account=account.account.name if account else "",
+        guest_until=_guest_until(),
         csrf=account.csrf if account else "",
         sealed=_sealed(words()) if account else None,
         recorded=entry_link(int(recorded)) if recorded.isdecimal() and len(recorded) < 16 else None,
     )
+
+
+def _guest_until() -> str:
+    account = session().account if "session" in g else None
+    return moment(account.ends_at) if isinstance(account, Guest) else ""
 
 
 def entry_link(index: int) -> Markup:

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ledger.journal.events import StatusStated
 from ledger.journal.registry import Recorded
-from portal.console.desk import account_name, snapshot, words
+from portal.console.desk import account_name, snapshot, token_behind, words
 from portal.console.names import Names, code, isolated, names_of
 from portal.console.sentences import MARKS, Say, sentence
 from portal.console.shell import address, moment
@@ -34,6 +34,12 @@ ACTORS = {
     "system:operator": mark("whoever runs the machine"),
     "system:worker": mark("background work"),
 }
+WHOSE_TOKEN = {
+    "program": mark("a program (token {name})"),
+    "auditor": mark("auditor (link {name})"),
+    "counsel": mark("counsel (link {name})"),
+    None: mark("an auditor’s program (token {name})"),  # of before tokens ended: it reads entries
+}
 KINDS_OF_ACTOR = {
     "token": mark("a program, by its token"),
     "claim": mark("a buyer, by the link of their claim"),
@@ -55,6 +61,9 @@ def actor(spoken: Words, name: str) -> Markup | str:
     known = account_name(name)
     if known:
         return isolated(known)
+    token = token_behind(name)
+    if token is not None:
+        return escape(spoken.pattern(WHOSE_TOKEN[token.use])).format(name=isolated(token.name))
     kind = name.partition(":")[0]
     msgid = ACTORS.get(name) or KINDS_OF_ACTOR.get(kind)
     return spoken.text(msgid) if msgid else code(name)
