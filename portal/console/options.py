@@ -54,6 +54,9 @@ CHOICES = {
     "contact": mark("Contact and address"),
     "payout": mark("Account for the refund"),
     "none": mark("none"),
+    "recalled": mark("recalled"),
+    "on_hold": mark("on hold"),
+    "swapped": mark("swapped"),
     "yes": mark("Yes"),
     "no": mark("No"),
 }

@@ -7,6 +7,7 @@ from flask import abort
 from portal.console import (
     batches,
     claims,
+    exports,
     files,
     intake,
     log,
@@ -35,6 +36,7 @@ __all__ = [
     "batches",
     "claims",
     "console",
+    "exports",
     "files",
     "intake",
     "log",
