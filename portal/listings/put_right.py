@@ -70,7 +70,6 @@ CLAIMS = Listing(
         words(codes=(claims.c.id,), names=((claims.c.product, products.c.name),)),
         one_of("standing", mark("State"), claims.c.standing, tuple(STEPS)),
         same("country", mark("Country"), claims.c.country, "country"),
-        one_of("remedy", mark("Wanted"), claims.c.remedy, ("refund", "replacement")),
         Filter("recall", mark("Recall"), "noun", _of_recall, noun="recall"),
         code_of("product", mark("Product"), "product", claims.c.product, products),
         *moments("opened", mark("Opened from"), mark("Opened until"), claims.c.opened_at),
