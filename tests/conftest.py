@@ -32,6 +32,7 @@ ON_BOTH = frozenset(
         "test_ledger_trace_unit",
         "test_portal_console_pages",
         "test_portal_console_recalls",
+        "test_portal_listings",
     }
 )
 NO_VECTORS = "../shared/vectors is not beside this checkout"

@@ -72,6 +72,27 @@ def test_nobody_gets_in_without_a_password_and_whoever_has_one_gets_where_they_w
         expect(page.locator("#password")).to_be_visible()
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_a_list_is_narrowed_without_a_script(shop: Shop, browser: Browser, size: str) -> None:
+    with signed_in(shop, browser, size, scripts=False) as visit:
+        page = visit.page
+        page.goto(f"{shop.base}/console/batches")
+        filters = page.locator(".more-filters summary")
+        expect(filters).to_be_visible(visible=size == "phone")
+        if size == "phone":
+            filters.click()
+        page.select_option("#filter-state", "recalled")
+        page.locator(".narrow button").click()
+        page.wait_for_url("**state=recalled**")
+        expect(page.locator("#filter-state")).to_have_value("recalled")  # in sight, on a phone too
+        expect(page.locator("#filter-state")).to_be_visible()
+        expect(page.locator("tbody tr")).to_have_count(2)
+        visit.expect_calm()
+        with page.expect_download() as download:
+            page.locator("a", has_text="XLSX").click()
+        assert download.value.suggested_filename.startswith("batches-")
+
+
 @pytest.mark.parametrize("scripts", [False, True], ids=["without scripts", "with scripts"])
 @pytest.mark.parametrize("language", ["en", "zh-Hans"])
 def test_a_party_is_recorded_through_its_form(

@@ -328,6 +328,13 @@ def test_no_table_belongs_to_two_nouns() -> None:
 # --- the schema
 
 
+def indexes(inspector: Inspector, table: str) -> list[str]:
+    """As they were made: an inspector says nothing of those over an expression."""
+    made = "SELECT sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = :table AND sql IS NOT NULL"
+    with inspector.engine.connect() as connection:
+        return sorted(connection.scalars(text(made), {"table": table}))
+
+
 def described(inspector: Inspector, table: str) -> dict[str, object]:
     """Columns, keys, indexes and checks of a table, as the database has them."""
     columns = [
@@ -337,10 +344,7 @@ def described(inspector: Inspector, table: str) -> dict[str, object]:
     return {
         "columns": columns,
         "primary key": inspector.get_pk_constraint(table)["constrained_columns"],
-        "indexes": sorted(
-            (str(index["name"]), tuple(index["column_names"]), bool(index["unique"]))
-            for index in inspector.get_indexes(table)
-        ),
+        "indexes": indexes(inspector, table),
         "unique": sorted(tuple(one["column_names"]) for one in inspector.get_unique_constraints(table)),
         "checks": sorted(one["sqltext"] for one in inspector.get_check_constraints(table)),
     }
@@ -363,6 +367,8 @@ def inspectors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Inspe
     described_by_nouns.dispose()
 
 
+# Asked for what is unique, SQLAlchemy warns of indexes over expressions; they are compared as text.
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: str(table.name))
 def test_a_migrated_table_is_what_its_noun_says(
     inspectors: tuple[Inspector, Inspector], table: Table

@@ -2,12 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
 from werkzeug.test import TestResponse
 
 from ledger.log.merkle import leaf_hash
@@ -16,7 +14,7 @@ from ledger.people.token import RevokeToken
 from ledger.trace.batch import get_batch
 from ledger.trace.unit import sets_of
 from portal.api.frame import OPEN_TO_ALL
-from portal.api.lists import LISTED, view_of
+from portal.listings import LISTINGS
 from portal.orders import orders
 from portal.permissions import rule_of
 from tests.programs import Program
@@ -338,49 +336,26 @@ def test_an_auditor_orders_nothing(desk: Desk) -> None:
 
 def test_no_list_is_offered_that_is_not_described(desk: Desk) -> None:
     described = desk.app.test_client().get("/api/v1/openapi.json").get_json()["paths"]
-    assert {f"/api/v1/{name}" for name in LISTED} <= described.keys()
+    assert {f"/api/v1/{name}" for name in LISTINGS} <= described.keys()
     assert {f"/api/v1/commands/{name}" for name in orders()} <= described.keys()
 
 
 # --- lists
 
 
-@dataclass(frozen=True, slots=True)
-class Numbers:
-    """The page of a list of whole numbers, newest first."""
-
-    rows: tuple[int, ...]
-    older: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class CountingDown:
-    """A list that needs no database."""
-
-    name: str = "numbers"
-    area: str = "batches"
-
-    def read(self, arguments: Mapping[str, str], /) -> int:
-        return int(arguments.get("upto", "7"))
-
-    def rows(self, _connection: Connection, asked: int, /, *, before: int | None, limit: int) -> Numbers:
-        below = asked if before is None else before
-        rows = tuple(range(below - 1, max(below - 1 - limit, -1), -1))
-        return Numbers(rows, rows[-1] if rows and rows[-1] > 0 else None)
-
-    def public(self, row: int, /) -> dict[str, Any]:
-        return {"number": row}
-
-
 def test_a_list_is_read_page_by_page_by_whom_its_area_is_for(desk: Desk) -> None:
-    desk.app.add_url_rule("/api/v1/numbers", "api.list_numbers", view_of(CountingDown()))
-    shop = Program.of(desk, "see:batches")
-    found, address = [], "numbers?limit=3&upto=8"
+    codes = [f"P-{number}" for number in range(8)]
+    for code in codes:
+        desk.world.party(code, role="laboratory", country="NL")
+    shop = Program.of(desk, "see:parties")
+    found, address = [], "parties?limit=3&role=laboratory"
     while address:
         told = shop.asks(address).get_json()
-        found += [one["number"] for one in told["items"]]
+        found += [one["code"] for one in told["items"]]
         address = (told["next"] or "").removeprefix("/api/v1/")
-    assert found == [7, 6, 5, 4, 3, 2, 1, 0]
-    assert problem(Program.of(desk, "see:recalls").asks("numbers"), 403)["type"] == "/problems/area-closed"
+    assert found == codes[::-1]
+    assert told["items"][-1] == {**told["items"][-1], "name": "P-0 Works", "country": "NL"}
+    assert problem(Program.of(desk, "see:recalls").asks("parties"), 403)["type"] == "/problems/area-closed"
     for wrong in ("limit=0", "limit=501", "limit=x", "before=-1", "before=1.5", "before=" + "9" * 20):
-        assert problem(shop.asks(f"numbers?{wrong}"), 400)["type"] == "/problems/not-a-number"
+        assert problem(shop.asks(f"parties?{wrong}"), 400)["type"] == "/problems/not-a-number"
+    assert problem(shop.asks("parties?role=wizard"), 400)["type"] == "/problems/filter-not-understood"

@@ -23,7 +23,12 @@ PROJECT = HERE.parent
 SHARED = ("portal/templates/*.html", "portal/*.py")
 SOURCES = {
     "buyer": (*SHARED, "portal/templates/buyer/**/*.html", "ledger/recall/data/hazards.toml"),
-    "console": (*SHARED, "portal/templates/console/**/*.html", "portal/console/**/*.py"),
+    "console": (
+        *SHARED,
+        "portal/templates/console/**/*.html",
+        "portal/console/**/*.py",
+        "portal/listings/*.py",
+    ),
     "labels": ("translations/label_lines.py",),
 }
 # Among the shared files, those that only a buyer's pages speak from: a console need not translate them.

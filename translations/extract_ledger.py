@@ -43,7 +43,7 @@ NEVER_ON_A_PAGE = (
     "portal/serving.py",
     "portal/worker.py",
 )
-SOURCES = ("labels/**/*.py", "ledger/**/*.py", "portal/*.py")
+SOURCES = ("labels/**/*.py", "ledger/**/*.py", "portal/*.py", "portal/listings/*.py")
 REASONED = ("ledger/recall/", "ledger/trace/")  # here `reason=` is said to a person
 MESSAGE_FIRST, MESSAGE_SECOND = {"NotTaken"}, {"Problem"}
 

@@ -21,7 +21,7 @@ from ledger.database.migrating import (
 from ledger.database.postgresql import DatabaseBusy, connect_postgresql, has_rows, read_server_time
 from ledger.database.postgresql_quick import NotText
 from ledger.database.sqlite import BUSY_TIMEOUT_MS, connect_sqlite
-from ledger.database.statements import Prepared, insert_into, insert_rows, upsert_rows
+from ledger.database.statements import Prepared, code_key, insert_into, insert_rows, upsert_rows
 from ledger.database.transactions import (
     ConnectionLost,
     DatabaseUnreachable,
@@ -49,6 +49,7 @@ __all__ = [
     "Snapshot",
     "TransactionLost",
     "WrongCollation",
+    "code_key",
     "connect",
     "exists",
     "insert_into",

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     Column,
+    ColumnElement,
     Connection,
     Date,
     Dialect,
@@ -18,6 +19,8 @@ from sqlalchemy import (
     LargeBinary,
     Select,
     Table,
+    func,
+    literal_column,
 )
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.types import Boolean, TypeEngine
@@ -75,6 +78,16 @@ class Prepared:
         positional = own(paramstyle="qmark" if dialect.paramstyle == "qmark" else "numeric_dollar")
         compiled: Any = self._statement.compile(dialect=positional)
         return str(compiled), tuple((name, compiled.params[name]) for name in compiled.positiontup or ())
+
+
+def code_key(code: ColumnElement[Any]) -> ColumnElement[Any]:
+    """`identifiers.search_key` of a code of ASCII, as a database computes it: upper case, without - and space.
+
+    Written with literals, because an index over an expression is used for the very same expression alone.
+    """
+    nothing: ColumnElement[str] = literal_column("''")
+    whole = func.replace(func.replace(code, literal_column("'-'"), nothing), literal_column("' '"), nothing)
+    return func.upper(whole)
 
 
 def insert_into(

@@ -58,7 +58,10 @@ claims = Table(
     Column("moved_at", Moment, nullable=False),
     Column("moved", Integer, nullable=False),
     Index("claims_by_position", "c", "i"),
-    Index("claims_by_standing", "standing"),
+    Index("claims_by_entry", "opened"),
+    Index("claims_by_standing", "standing", "opened"),
+    Index("claims_by_country", "country", "opened"),
+    Index("claims_by_product", "product", "opened"),
 )
 claim_recalls = Table(
     "claim_recalls",

@@ -46,6 +46,7 @@ recalls = Table(
     Column("published_at", Moment),
     Column("published_index", Integer),
     Column("recorded", Integer, nullable=False),
+    Index("recalls_by_entry", "recorded"),
 )
 recall_versions = Table(
     "recall_versions",

@@ -35,6 +35,9 @@ batches = Table(
     Column("recorded", Integer, nullable=False, unique=True),
     Index("batches_by_key", "search_key"),
     Index("batches_by_product", "product", "search_key", unique=True),
+    # With the quantity, so that what was made of a product is summed up from the index alone.
+    Index("batches_by_product_and_entry", "product", "recorded", "quantity"),
+    Index("batches_by_factory", "factory", "recorded"),
 )
 batch_inputs = Table(
     "batch_inputs",

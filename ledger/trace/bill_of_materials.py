@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from msgspec import Meta, Struct
-from sqlalchemy import Column, Connection, Integer, String, Table, bindparam, func, select
+from sqlalchemy import Column, Connection, Index, Integer, String, Table, bindparam, func, select
 
 from ledger.database import Prepared, insert_into
 from ledger.errors import LedgerError, NotFound, Refused
@@ -23,6 +23,7 @@ materials = Table(
     Column("code", String, nullable=False, unique=True),
     Column("name", String, nullable=False),
     Column("recorded", Integer, nullable=False),
+    Index("materials_by_entry", "recorded"),
 )
 bom_lines = Table(
     "bom_lines",
@@ -35,6 +36,7 @@ bom_lines = Table(
     Column("unit", String, nullable=False),
     Column("specification", String, nullable=False),
     Column("recorded", Integer, nullable=False),
+    Index("bom_lines_by_material", "material", "product"),
 )
 
 BILL_OF_MATERIALS = Noun("bill_of_materials", version=1, tables=(materials, bom_lines))

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Annotated
 
-from sqlalchemy import Column, Connection, Date, Index, Integer, String, Table, bindparam, select
+from sqlalchemy import Column, Connection, Date, Index, Integer, String, Table, bindparam, column, select
 
-from ledger.database import insert_into
+from ledger.database import code_key, insert_into
 from ledger.errors import LedgerError, NotFound, Refused
 from ledger.journal.fields import Code, Name, ask
 from ledger.journal.registry import Event, Noun, Recorded, Request, State, command
@@ -30,6 +30,11 @@ material_lots = Table(
     Column("occurred_on", Date, nullable=False),
     Column("recorded", Integer, nullable=False),
     Index("material_lots_by_supplier_code", "supplier_code"),
+    Index("material_lots_by_entry", "recorded"),
+    Index("material_lots_by_material", "material", "recorded"),
+    Index("material_lots_by_supplier", "supplier", "recorded"),
+    Index("material_lots_by_key", code_key(column("code"))),
+    Index("material_lots_by_supplier_key", code_key(column("supplier_code"))),
 )
 
 MATERIAL_LOT = Noun("material_lot", version=1, tables=(material_lots,))

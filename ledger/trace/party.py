@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, bindparam, select
+from sqlalchemy import Column, Connection, Index, Integer, MetaData, String, Table, bindparam, select
 
 from ledger.database import insert_into
 from ledger.errors import NotFound, Refused
@@ -25,6 +25,7 @@ parties = Table(
     Column("role", String, nullable=False),
     Column("country", String(2), nullable=False),
     Column("recorded", Integer, nullable=False),
+    Index("parties_by_entry", "recorded"),
 )
 
 PARTY = Noun("party", version=1, tables=(parties,))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from msgspec import Meta
-from sqlalchemy import JSON, Column, Connection, Integer, String, Table, bindparam, select
+from sqlalchemy import JSON, Column, Connection, Index, Integer, String, Table, bindparam, select
 
 from ledger.database import insert_into
 from ledger.errors import NotFound, Refused
@@ -28,6 +28,7 @@ products = Table(
     Column("label_lines", JSON, nullable=False),
     Column("picture", String(64)),
     Column("recorded", Integer, nullable=False),
+    Index("products_by_entry", "recorded"),
 )
 
 PRODUCT = Noun("product", version=1, tables=(products,))

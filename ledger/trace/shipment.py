@@ -6,9 +6,21 @@ from datetime import date
 from typing import Annotated
 
 from msgspec import Meta, Struct
-from sqlalchemy import Column, Connection, Date, Index, Integer, String, Table, func, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Date,
+    Index,
+    Integer,
+    String,
+    Table,
+    column,
+    func,
+    select,
+    update,
+)
 
-from ledger.database import insert_into
+from ledger.database import code_key, insert_into
 from ledger.errors import NotFound, Refused
 from ledger.journal.fields import Code, Country, Positive, Prose, ask
 from ledger.journal.registry import Event, Noun, Recorded, Request, State, command
@@ -33,6 +45,10 @@ shipments = Table(
     Column("received_on", Date),
     Column("received", Integer),
     Index("shipments_by_site", "site"),
+    Index("shipments_by_entry", "recorded"),
+    Index("shipments_by_country", "country", "recorded"),
+    Index("shipments_by_channel", "channel", "recorded"),
+    Index("shipments_by_key", code_key(column("code"))),
 )
 shipment_lines = Table(
     "shipment_lines",

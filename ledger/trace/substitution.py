@@ -42,6 +42,7 @@ substitutions = Table(
     Column("proposed_by", String, nullable=False),
     Column("recorded", Integer, nullable=False),
     Column("decided", Integer),
+    Index("substitutions_by_entry", "recorded"),
 )
 substitution_lots = Table(
     "substitution_lots",

@@ -10,9 +10,10 @@ from flask import Response, render_template
 from ledger.journal.registry import COMMANDS, Request
 from portal.api.commands import KEY
 from portal.api.frame import api
-from portal.api.lists import LISTED, MOST_ROWS, USUAL_ROWS
+from portal.api.lists import parameters_of, shape_of
 from portal.api.shapes import JSON, PROBLEM_JSON, Caller, Problem, Recorded, UnitAnswer, WholeEntry
 from portal.assets import POLICY_WITH_SCRIPTS
+from portal.listings import LISTINGS
 from portal.orders import orders
 
 REF = "#/components/schemas/{name}"
@@ -106,22 +107,11 @@ def _reads() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _lists() -> Iterator[tuple[str, dict[str, Any]]]:
-    for name in LISTED:
-        limit = {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": USUAL_ROWS}
-        before = {"type": "integer", "minimum": 0, "maximum": 2**53}
-        parameters = [
-            {"name": "limit", "in": "query", "schema": limit},
-            {"name": "before", "in": "query", "schema": before},
-        ]
-        rows = {"type": "array", "items": {"type": "object"}}
-        shape = {
-            "type": "object",
-            "required": ["items", "next"],
-            "properties": {"items": rows, "next": {"type": ["string", "null"]}},
-        }
-        listed = _read(f"list_{name}", f"The list {name}, newest first", None, *parameters)
-        listed["responses"]["200"]["content"] = {JSON: {"schema": shape}}
-        yield f"/api/v1/{name}", {"get": listed}
+    for one in LISTINGS.values():
+        said = f"The list {one.name}, newest first"
+        listed = _read(f"list_{one.name}", said, None, *parameters_of(one))
+        listed["responses"]["200"]["content"] = {JSON: {"schema": shape_of(one)}}
+        yield f"/api/v1/{one.name}", {"get": listed}
 
 
 def _read(name: str, summary: str, shape: type | None, *parameters: Mapping[str, Any]) -> dict[str, Any]:

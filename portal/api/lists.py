@@ -1,53 +1,40 @@
-"""Lists: `GET /api/v1/NAME` for each listing that is offered, newest first.
+"""Lists: `GET /api/v1/NAME` for each of `portal.listings`, newest first, narrowed by its filters."""
 
-`offer` is where a listing is plugged in: it gets a route, its rule, and a place in the description.
-"""
-
-import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, cast
 from urllib.parse import urlencode
 
 import msgspec
-from flask import Response, request
-from sqlalchemy import Connection
+from flask import Response, current_app, request
 
 from ledger.errors import LedgerError
 from portal.api.frame import api, snapshot
 from portal.api.shapes import JSON
+from portal.listings import LISTINGS, Listing
 from portal.permissions import sees
+from portal.services import EXTENSION, House
 
 USUAL_ROWS, MOST_ROWS = 100, 500
-_NUMBER = re.compile("[0-9]{1,16}")
+LARGEST_KEY = 2**53
+# The JSON Schema of a cell by its column's kind; all but a count and a flag may be null.
+TEXT: dict[str, Any] = {"type": ["string", "null"]}
+SHAPES: dict[str, dict[str, Any]] = {
+    "count": {"type": "integer"},
+    "flag": {"type": "boolean"},
+    "quantity": {
+        "type": ["object", "null"],
+        "required": ["amount", "unit"],
+        "properties": {"amount": {"type": "integer"}, "unit": {"type": "string"}},
+    },
+    "date": {**TEXT, "format": "date"},
+    "moment": {**TEXT, "format": "date-time"},
+}
 
 
-class Page(Protocol):
-    """Some rows, newest first; `older` is the key to go on with, None at the end."""
+class Zoned(Protocol):
+    """What lists need of the running application: in whose zone days begin."""
 
-    @property
-    def rows(self) -> Sequence[Any]: ...
-
-    @property
-    def older(self) -> int | None: ...
-
-
-class Listing(Protocol):
-    """What a list must be able to say of itself; `area` is what one must see to be shown it."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def area(self) -> str: ...
-
-    def read(self, arguments: Mapping[str, str], /) -> Any:
-        """What the parameters of an address narrow it to."""
-
-    def rows(self, connection: Connection, asked: Any, /, *, before: int | None, limit: int) -> Page:
-        """The rows before this key, or the newest."""
-
-    def public(self, row: Any, /) -> dict[str, Any]:
-        """A row as plain JSON."""
+    def house(self) -> House: ...
 
 
 class NotANumber(LedgerError):
@@ -55,15 +42,6 @@ class NotANumber(LedgerError):
 
     message = "{name} is a whole number from {least} to {most}."
     http_status = 400
-
-
-LISTED: dict[str, Listing] = {}
-
-
-def offer(listing: Listing) -> None:
-    """Give a listing its route. To be called while modules are imported, before an application is made."""
-    LISTED[listing.name] = listing
-    api.add_url_rule(f"/v1/{listing.name}", f"list_{listing.name}", view_of(listing))
 
 
 def view_of(listing: Listing) -> Callable[[], Response]:
@@ -76,10 +54,51 @@ def view_of(listing: Listing) -> Callable[[], Response]:
     return view
 
 
+for _one in LISTINGS.values():
+    api.add_url_rule(f"/v1/{_one.name}", f"list_{_one.name}", view_of(_one))
+
+
+def parameters_of(listing: Listing) -> list[dict[str, Any]]:
+    """What the address of a list may say, as OpenAPI has it."""
+    limit = {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": USUAL_ROWS}
+    before = {"type": "integer", "minimum": 0, "maximum": LARGEST_KEY}
+    return [
+        {"name": "limit", "in": "query", "schema": limit},
+        {"name": "before", "in": "query", "schema": before, "description": "As `next` has it."},
+        *(
+            {
+                "name": one.name,
+                "in": "query",
+                "description": f"{one.title}.",
+                "schema": _filter(one.kind, one.choices),
+            }
+            for one in listing.filters
+        ),
+    ]
+
+
+def shape_of(listing: Listing) -> dict[str, Any]:
+    """What a page of a list looks like, as JSON Schema."""
+    columns = {one.name: SHAPES.get(one.kind, TEXT) for one in listing.public_columns}
+    rows = {"type": "array", "items": {"type": "object", "properties": columns}}
+    return {
+        "type": "object",
+        "required": ["items", "next"],
+        "properties": {"items": rows, "next": {"type": ["string", "null"]}},
+    }
+
+
+def _filter(kind: str, choices: tuple[str, ...]) -> dict[str, Any]:
+    if choices:
+        return {"type": "string", "enum": list(choices)}
+    return {"type": "string", "format": "date"} if kind in ("since", "until") else {"type": "string"}
+
+
 def _page(listing: Listing) -> Response:
-    before = _number("before", None, least=0, most=2**53)
+    before = _number("before", None, least=0, most=LARGEST_KEY)
     limit = _number("limit", USUAL_ROWS, least=1, most=MOST_ROWS) or USUAL_ROWS
-    page = listing.rows(snapshot(), listing.read(request.args), before=before, limit=limit)
+    zone = cast(Zoned, current_app.extensions[EXTENSION]).house().zone
+    page = listing.rows(snapshot(), listing.read(request.args, zone), before=before, limit=limit)
     following = None
     if page.older is not None:
         following = f"{request.path}?{urlencode({**request.args, 'before': page.older})}"
@@ -91,6 +110,7 @@ def _number(name: str, otherwise: int | None, *, least: int, most: int) -> int |
     text = request.args.get(name)
     if text is None:
         return otherwise
-    if not _NUMBER.fullmatch(text) or not least <= int(text) <= most:
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
+    if not is_number or not least <= int(text) <= most:
         raise NotANumber(name=name, least=least, most=most)
     return int(text)

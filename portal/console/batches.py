@@ -5,40 +5,33 @@ from typing import Any
 
 from flask import Response, abort
 from markupsafe import Markup
-from sqlalchemy import Connection, exists, func, select
+from sqlalchemy import Connection, func, select
 
 from ledger.recall.recall import recall_batches, recalls
-from ledger.trace.batch import batch_inputs
 from ledger.trace.batch import batches as batch_table
 from ledger.trace.party import parties
 from ledger.trace.product import products
 from ledger.trace.quality import holds
 from ledger.trace.shipment import shipped_from
-from ledger.trace.substitution import Substitution, found_in, substitution_lots
+from ledger.trace.substitution import Substitution, found_in
 from ledger.trace.unit import unit_sets
 from portal.console.desk import snapshot, words
 from portal.console.figures import by_batch, figures_of
 from portal.console.graph import Graph, draw, shown_batches
 from portal.console.history import entries_about
 from portal.console.known import compared
-from portal.console.listing import before, list_page, table
+from portal.console.listing import show, table
 from portal.console.lots import swapped
-from portal.console.names import badge, isolated, link, names_of
+from portal.console.names import badge, names_of
 from portal.console.parties import TIMELINE
-from portal.console.reads import LotLine, batches_with_lots, listed, lots_in
+from portal.console.reads import LotLine, batches_with_lots, lots_in
 from portal.console.sentences import Say
 from portal.console.shell import address, console, page, zone
 from portal.console.timeline import happenings
+from portal.listings import Row
 from portal.permissions import sees
 from translations import Words, mark
 
-HEADS = (
-    (mark("Batch"), False),
-    (mark("Product"), False),
-    (mark("Made on"), False),
-    (mark("Factory"), False),
-    (mark("Units"), True),
-)
 COUNTRY_HEADS = ((mark("Country"), False), (mark("Channels"), False), (mark("Units"), True))
 # A batch with all that its page's head says, in one row: of several public recalls the newest.
 _NEWEST = (
@@ -76,38 +69,22 @@ _BATCH = (
 @sees("batches")
 def batches() -> Response:
     """All batches, newest first, those on hold and those with a swapped material marked."""
-    is_swapped = exists(
-        select(batch_inputs.c.lot)
-        .join(substitution_lots, substitution_lots.c.lot == batch_inputs.c.lot)
-        .where(batch_inputs.c.batch == batch_table.c.id)
-    )
-    query = _BATCH.add_columns(is_swapped.label("is_swapped"))
-    found = listed(snapshot(), query, batch_table, before())
-    return list_page(
-        here="batches",
+    return show(
+        "batches",
         title=mark("Batches"),
-        listing=table(HEADS, [_row(row) for row in found.rows]),
-        older=found.older,
         commands=("batch.produce", "hold.place"),
         empty=mark("Record each batch that was made, with the lots that went into it."),
+        marks=_marks,
     )
 
 
-def _row(row: Any) -> tuple[Any, ...]:
+def _marks(spoken: Words, row: Row) -> Markup:
     marks = Markup()
-    if row.recall is not None:
-        marks += recalled(words())
-    elif row.is_swapped:
-        marks += swapped(words())
-    if row.hold_placed is not None:
-        marks += on_hold(words())
-    return (
-        link(address("batch", subject_id=row.id), row.code, is_code=True) + marks,
-        isolated(row.product_name),
-        words().date(row.made_on),
-        isolated(row.factory_name),
-        words().number(row.quantity),
-    )
+    if row["is_recalled"]:
+        marks += recalled(spoken)
+    elif row["is_swapped"]:
+        marks += swapped(spoken)
+    return marks + on_hold(spoken) if row["is_held"] else marks
 
 
 def recalled(spoken: Words) -> Markup:

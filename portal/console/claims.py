@@ -1,19 +1,18 @@
 """Claims: who asks for what, and what may be done about it. What is personal comes from the vault."""
 
-from flask import Response, request
+from flask import Response
 from markupsafe import Markup
 from sqlalchemy import select
 
 from ledger.recall.claim import STEPS, Claim, claim_recalls, get_claim
-from ledger.recall.claim import claims as claim_table
 from ledger.recall.recall import recalls as recall_table
 from ledger.trace.batch import batches
 from ledger.trace.product import products
 from ledger.trace.unit import unit_at
 from portal.console.desk import may, snapshot, words
 from portal.console.history import entries_about
-from portal.console.listing import table
-from portal.console.names import badge, isolated, link
+from portal.console.listing import show
+from portal.console.names import badge, link
 from portal.console.options import choice_label
 from portal.console.parties import TIMELINE
 from portal.console.persons import buyer_of
@@ -24,14 +23,6 @@ from portal.permissions import sees
 from portal.plate import plate
 from translations import Words, mark
 
-PAGE = 100
-HEADS = (
-    (mark("Claim"), False),
-    (mark("Product"), False),
-    (mark("Country"), False),
-    (mark("Opened"), False),
-    (mark("Wanted"), True),
-)
 SHAPES = {
     "opened": ("person", "triangle"),
     "accepted": ("waiting", "pause"),
@@ -43,48 +34,20 @@ DOUBTS = {
     "no_serial": mark("No serial was given: only the batch is known. When in doubt, treat it as recalled."),
 }
 TO = {"accepted": "claim.accept", "settled": "claim.settle", "declined": "claim.decline"}
-_ALL = (
-    select(claim_table, products.c.name, batches.c.code)
-    .join(products, products.c.id == claim_table.c.product)
-    .join(batches, batches.c.id == claim_table.c.batch)
-)
 
 
 @console.get("/claims")
 @sees("claims")
 def claims() -> Response:
-    """All claims, newest first, or those of one standing."""
-    standing = request.args.get("standing", "")
-    before = request.args.get("before", type=int)
-    query = _ALL.order_by(claim_table.c.opened.desc()).limit(PAGE + 1)
-    if standing in STEPS:
-        query = query.where(claim_table.c.standing == standing)
-    if before is not None:
-        query = query.where(claim_table.c.opened < before)
-    rows = snapshot().execute(query).all()
-    older = (
-        address("claims", before=rows[PAGE - 1].opened, standing=standing or None) if len(rows) > PAGE else ""
-    )
-    listing = [
-        (
-            link(address("claim", subject_id=row.id), row.id, is_code=True)
-            + standing_badge(words(), row.standing),
-            isolated(row.name),
-            words().country(row.country),
-            moment(row.opened_at),
-            choice_label(words(), row.remedy),
-        )
-        for row in rows[:PAGE]
-    ]
-    filters = [("", words().text("all"), address("claims"))]
-    filters += [(one, choice_label(words(), one), address("claims", standing=one)) for one in STEPS]
-    return page(
-        "claims.html",
-        here="claims",
-        table=table(HEADS, listing),
-        older=older,
-        filters=filters,
-        standing=standing,
+    """All claims, newest first."""
+    return show(
+        "claims",
+        title=mark("Claims"),
+        commands=(),
+        empty=mark(
+            "No claim here. Once a recall is published, buyers ask on the page that answers their number."
+        ),
+        marks=lambda spoken, row: standing_badge(spoken, row["standing"]),
     )
 
 

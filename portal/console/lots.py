@@ -4,33 +4,25 @@ from collections.abc import Sequence
 
 from flask import Response, abort
 from markupsafe import Markup
-from sqlalchemy import exists, select
 
 from ledger.trace.material_lot import material_lots as lot_table
 from ledger.trace.shipment import Shipped, shipped_from
-from ledger.trace.substitution import found_in, substitution_lots
+from ledger.trace.substitution import found_in
 from portal.console.desk import snapshot, words
 from portal.console.figures import by_batch, countries_of, figures_of
 from portal.console.history import entries_about
 from portal.console.known import compared
-from portal.console.listing import Table, before, list_page, table
-from portal.console.names import badge, code, isolated, link, names_of
+from portal.console.listing import Table, show, table
+from portal.console.names import badge, isolated, link, names_of
 from portal.console.parties import TIMELINE
-from portal.console.reads import LOTS, BatchLine, batches_with_lots, listed, lot_line, lots_where, unique
+from portal.console.reads import BatchLine, batches_with_lots, lots_where, unique
 from portal.console.sentences import Say, amount
 from portal.console.shell import address, console, page
 from portal.console.timeline import happenings
+from portal.listings import Row
 from portal.permissions import sees
 from translations import Words, mark
 
-HEADS = (
-    (mark("Lot"), False),
-    (mark("Material"), False),
-    (mark("Supplier"), False),
-    (mark("Supplier’s code"), False),
-    (mark("Arrived"), False),
-    (mark("Quantity"), True),
-)
 INTO_HEADS = (
     (mark("Batch"), False),
     (mark("Product"), False),
@@ -45,30 +37,17 @@ MOST_COUNTRIES = 6
 @sees("lots")
 def material_lots() -> Response:
     """All lots, newest first."""
-    is_swapped = exists(select(substitution_lots.c.lot).where(substitution_lots.c.lot == lot_table.c.id))
-    found = listed(snapshot(), LOTS.add_columns(is_swapped.label("is_swapped")), lot_table, before())
-    rows = []
-    for row in found.rows:
-        lot = lot_line(row)
-        rows.append(
-            (
-                link(address("material_lot", subject_id=lot.id), lot.code, is_code=True)
-                + (swapped(words()) if row.is_swapped else Markup()),
-                isolated(lot.material_name),
-                isolated(lot.supplier_name),
-                code(lot.supplier_code),
-                words().date(lot.arrived),
-                amount(words(), lot.quantity.amount, lot.quantity.unit),
-            )
-        )
-    return list_page(
-        here="material_lots",
+    return show(
+        "material_lots",
         title=mark("Material lots"),
-        listing=table(HEADS, rows),
-        older=found.older,
         commands=("material_lot.receive", "substitution.find"),
         empty=mark("Record each lot of material as it arrives, with the code that the supplier gave it."),
+        marks=_marks,
     )
+
+
+def _marks(spoken: Words, row: Row) -> Markup:
+    return swapped(spoken) if row["is_swapped"] else Markup()
 
 
 def swapped(spoken: Words) -> Markup:

@@ -1,25 +1,23 @@
 """Materials and bills: what goes into products, and in which of their revisions it stands."""
 
 from flask import Response, abort
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from ledger.trace.bill_of_materials import bom_lines, find_material
-from ledger.trace.bill_of_materials import materials as material_table
 from ledger.trace.material_lot import material_lots
 from ledger.trace.product import products
 from portal.console.desk import snapshot, words
 from portal.console.history import entries_about
-from portal.console.listing import before, list_page, table
+from portal.console.listing import show, table
 from portal.console.names import code, isolated, link
 from portal.console.parties import TIMELINE
-from portal.console.reads import listed, lots_where
+from portal.console.reads import lots_where
 from portal.console.sentences import amount
 from portal.console.shell import address, console, page
 from portal.console.timeline import happenings
 from portal.permissions import sees
 from translations import mark
 
-HEADS = ((mark("Material"), False), (mark("Code"), False), (mark("Products"), True), (mark("Lots"), True))
 LOT_HEADS = (
     (mark("Lot"), False),
     (mark("Supplier"), False),
@@ -38,28 +36,9 @@ BILL_HEADS = (
 @sees("materials")
 def materials() -> Response:
     """All materials, newest first."""
-    lots = select(func.count()).where(material_lots.c.material == material_table.c.id).scalar_subquery()
-    used = (
-        select(func.count(bom_lines.c.product.distinct()))
-        .where(bom_lines.c.material == material_table.c.id)
-        .scalar_subquery()
-    )
-    query = select(material_table, lots.label("lots"), used.label("products"))
-    found = listed(snapshot(), query, material_table, before())
-    rows = [
-        (
-            link(address("material", subject_id=row.id), isolated(row.name)),
-            code(row.code),
-            words().number(row.products),
-            words().number(row.lots),
-        )
-        for row in found.rows
-    ]
-    return list_page(
-        here="materials",
+    return show(
+        "materials",
         title=mark("Materials and bills"),
-        listing=table(HEADS, rows),
-        older=found.older,
         commands=("material.register", "bill_of_materials.revise"),
         empty=mark(
             "What your products are made of stands here: those materials, at least, that matter for safety."

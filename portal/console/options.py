@@ -62,6 +62,9 @@ CHOICES = {
     "counsel": mark("Outside counsel, by a link"),
     "recall.approve": mark("Recalls"),
     "substitution.decide": mark("Substitutions"),
+    "recalled": mark("recalled"),
+    "on_hold": mark("on hold"),
+    "swapped": mark("swapped"),
     "yes": mark("Yes"),
     "no": mark("No"),
 }

@@ -8,10 +8,10 @@ from ledger.trace.material_lot import material_lots
 from ledger.trace.party import parties as party_table
 from portal.console.desk import snapshot, words
 from portal.console.history import entries_about
-from portal.console.listing import before, list_page, table
+from portal.console.listing import show, table
 from portal.console.names import code, isolated, link
 from portal.console.options import choice_label
-from portal.console.reads import batches_where, listed, lots_where
+from portal.console.reads import batches_where, lots_where
 from portal.console.sentences import amount
 from portal.console.shell import address, console, page
 from portal.console.timeline import happenings
@@ -19,7 +19,6 @@ from portal.permissions import sees
 from translations import mark
 
 TIMELINE = 12
-HEADS = ((mark("Name"), False), (mark("Code"), False), (mark("Role"), False), (mark("Country"), True))
 LOT_HEADS = (
     (mark("Lot"), False),
     (mark("Material"), False),
@@ -39,21 +38,9 @@ BATCH_HEADS = (
 @sees("parties")
 def parties() -> Response:
     """All parties, newest first."""
-    found = listed(snapshot(), select(party_table), party_table, before())
-    rows = [
-        (
-            link(address("party", subject_id=row.id), isolated(row.name)),
-            code(row.code),
-            choice_label(words(), row.role),
-            words().country(row.country),
-        )
-        for row in found.rows
-    ]
-    return list_page(
-        here="parties",
+    return show(
+        "parties",
         title=mark("Parties"),
-        listing=table(HEADS, rows),
-        older=found.older,
         commands=("party.register",),
         empty=mark("Suppliers, factories, warehouses and shops stand here, once you register them."),
     )

@@ -81,7 +81,6 @@ def people() -> Response:
         here="people",
         title=mark("People"),
         listing=table(HEADS, rows),
-        older=None,
         commands=("account.admit",),
         empty=mark("Nobody was let in yet."),
         template="people.html",

@@ -4,31 +4,23 @@ from itertools import groupby
 from typing import Any
 
 from flask import Response, abort
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from ledger.trace.batch import batches
 from ledger.trace.bill_of_materials import bom_lines, materials
 from ledger.trace.product import Product, find_product
-from ledger.trace.product import products as product_table
 from portal.console.desk import snapshot, words
 from portal.console.history import entries_about
-from portal.console.listing import Table, before, list_page, table
-from portal.console.names import code, isolated, link
+from portal.console.listing import Table, show, table
+from portal.console.names import isolated, link
 from portal.console.parties import BATCH_HEADS, TIMELINE
-from portal.console.reads import batches_where, listed
+from portal.console.reads import batches_where
 from portal.console.sentences import amount
 from portal.console.shell import address, console, page
 from portal.console.timeline import happenings
 from portal.permissions import sees
 from translations import mark
 
-HEADS = (
-    (mark("Product"), False),
-    (mark("Code"), False),
-    (mark("GTIN"), False),
-    (mark("Batches"), True),
-    (mark("Units made"), True),
-)
 BILL_HEADS = ((mark("Material"), False), (mark("Specification"), False), (mark("For one unit"), True))
 
 
@@ -36,32 +28,11 @@ BILL_HEADS = ((mark("Material"), False), (mark("Specification"), False), (mark("
 @sees("products")
 def products() -> Response:
     """All products, newest first."""
-    made = (
-        select(batches.c.product, func.count().label("batches"), func.sum(batches.c.quantity).label("units"))
-        .group_by(batches.c.product)
-        .subquery()
-    )
-    query = select(product_table, made.c.batches, made.c.units).outerjoin(
-        made, made.c.product == product_table.c.id
-    )
-    found = listed(snapshot(), query, product_table, before())
-    return list_page(
-        here="products",
+    return show(
+        "products",
         title=mark("Products"),
-        listing=table(HEADS, [_row(row) for row in found.rows]),
-        older=found.older,
         commands=("product.register",),
         empty=mark("What you sell stands here. Register the first product, with its GTIN if it has one."),
-    )
-
-
-def _row(row: Any) -> tuple[Any, ...]:
-    return (
-        link(address("product", subject_id=row.id), isolated(f"{row.brand} {row.name}")),
-        code(row.code),
-        code(row.gtin) if row.gtin else "",
-        words().number(row.batches or 0),
-        words().number(row.units or 0),
     )
 
 

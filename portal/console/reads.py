@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, select
+from sqlalchemy import Connection, select
 
 from ledger.quantities import Quantity
 from ledger.trace.batch import batch_inputs, batches
@@ -46,14 +46,6 @@ class BatchLine:
     quantity: int
     recorded: int
     lot: str
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """Some rows, newest first, and the key at which the older ones go on."""
-
-    rows: tuple[Any, ...]
-    older: int | None
 
 
 _LOT = (
@@ -144,15 +136,6 @@ def batches_where(connection: Connection, *conditions: Any) -> list[BatchLine]:
         .limit(PAGE)
     )
     return [BatchLine(*row, "") for row in connection.execute(query)]
-
-
-def listed(connection: Connection, query: Select[Any], table: Table, before: int | None) -> Listed:
-    """A page of a list, newest first, that goes on before the log index `before`."""
-    key = table.c.recorded
-    if before is not None:
-        query = query.where(key < before)
-    rows = connection.execute(query.order_by(key.desc()).limit(PAGE + 1)).all()
-    return Listed(tuple(rows[:PAGE]), rows[PAGE - 1].recorded if len(rows) > PAGE else None)
 
 
 def unique(lines: Sequence[BatchLine]) -> list[BatchLine]:

@@ -25,12 +25,12 @@ from portal.console.approvals import approval_part, own_step, progress_of
 from portal.console.desk import may, session, snapshot, words
 from portal.console.figures import Figures, Term, countries_of, figures_of, slices
 from portal.console.history import entries_about
-from portal.console.listing import Table, before, list_page, table
+from portal.console.listing import Table, show, table
 from portal.console.lots import into_table
-from portal.console.names import Names, badge, link
+from portal.console.names import Names, badge
 from portal.console.options import choice_label, hazard_said
 from portal.console.parties import TIMELINE
-from portal.console.reads import batches_where, listed
+from portal.console.reads import batches_where
 from portal.console.record import CONSEQUENCES, TITLES
 from portal.console.sentences import Say
 from portal.console.shell import address, console, entry_link, page, zone
@@ -39,7 +39,6 @@ from portal.console.today import Waiting, waits
 from portal.permissions import sees
 from translations import Words, mark
 
-HEADS = ((mark("Recall"), False), (mark("Hazard"), False), (mark("Published"), False), (mark("Units"), True))
 VERSION_HEADS = (
     (mark("Version"), False),
     (mark("Drafted by"), False),
@@ -61,29 +60,12 @@ BEING_HANDLED = ("opened", "accepted")
 @sees("recalls")
 def recalls() -> Response:
     """All recalls, newest first; drafts among them, which nobody outside sees."""
-    units = (
-        select(func.max(recall_versions.c.units))
-        .where(recall_versions.c.recall == recall_table.c.id)
-        .scalar_subquery()
-    )
-    found = listed(snapshot(), select(recall_table, units.label("units")), recall_table, before())
-    rows = [
-        (
-            link(address("recall", subject_id=row.id), row.code, is_code=True)
-            + standing_badge(words(), row.standing),
-            hazard_said(words(), row.hazard),
-            words().day(row.published_at, zone()) if row.published_at else "",
-            words().number(row.units),
-        )
-        for row in found.rows
-    ]
-    return list_page(
-        here="recalls",
+    return show(
+        "recalls",
         title=mark("Recalls"),
-        listing=table(HEADS, rows),
-        older=found.older,
         commands=("recall.draft",),
         empty=mark("No recall, and none drafted. A draft shows whom it would reach before anybody is told."),
+        marks=lambda spoken, row: standing_badge(spoken, row["standing"]),
     )
 
 

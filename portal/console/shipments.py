@@ -1,29 +1,21 @@
 """Shipments: what went to which channel and country, and when."""
 
 from flask import Response, abort
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from ledger.trace.shipment import lines_of, shipment_lines
+from ledger.trace.shipment import lines_of
 from ledger.trace.shipment import shipments as shipment_table
 from portal.console.desk import house, ledger, snapshot, words
 from portal.console.history import entries_about
-from portal.console.listing import before, list_page, table
+from portal.console.listing import show, table
 from portal.console.names import isolated, link, names_of
 from portal.console.parties import TIMELINE
-from portal.console.reads import listed
 from portal.console.shell import address, console, moment, page
 from portal.console.timeline import happenings
 from portal.papers import paper_of
 from portal.permissions import sees
 from translations import mark
 
-HEADS = (
-    (mark("Shipment"), False),
-    (mark("Channel"), False),
-    (mark("Country"), False),
-    (mark("Sent on"), False),
-    (mark("Units"), True),
-)
 LINE_HEADS = ((mark("Batch"), False), (mark("Product"), False), (mark("Units"), True))
 
 
@@ -31,27 +23,9 @@ LINE_HEADS = ((mark("Batch"), False), (mark("Product"), False), (mark("Units"), 
 @sees("shipments")
 def shipments() -> Response:
     """All shipments, newest first."""
-    units = (
-        select(func.sum(shipment_lines.c.quantity))
-        .where(shipment_lines.c.shipment == shipment_table.c.id)
-        .scalar_subquery()
-    )
-    found = listed(snapshot(), select(shipment_table, units.label("units")), shipment_table, before())
-    rows = [
-        (
-            link(address("shipment", subject_id=row.id), row.code, is_code=True),
-            isolated(row.channel),
-            words().country(row.country),
-            words().date(row.sent_on),
-            words().number(row.units or 0),
-        )
-        for row in found.rows
-    ]
-    return list_page(
-        here="shipments",
+    return show(
+        "shipments",
         title=mark("Shipments"),
-        listing=table(HEADS, rows),
-        older=found.older,
         commands=("shipment.send",),
         empty=mark("Record what leaves, by channel and country: a recall can only reach what it can find."),
     )

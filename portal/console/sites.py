@@ -15,17 +15,15 @@ from ledger.trace.site import sites as site_table
 from portal.console.batches import on_hold, recalled
 from portal.console.desk import account_name, session, snapshot, words
 from portal.console.history import entries_about
-from portal.console.listing import Cell, Table, before, list_page, table
+from portal.console.listing import Cell, Table, show, table
 from portal.console.names import badge, code, isolated, link
 from portal.console.parties import TIMELINE
-from portal.console.reads import listed
 from portal.console.shell import address, console, page
 from portal.console.timeline import happenings
 from portal.permissions import sees
 from translations import mark
 
 MOST_SHIPMENTS = 100
-HEADS = ((mark("Site"), False), (mark("Code"), False), (mark("Who runs it"), False), (mark("Country"), True))
 SENT_HEADS = (
     (mark("Shipment"), False),
     (mark("Sent on"), False),
@@ -39,21 +37,9 @@ _SITES = select(site_table, parties.c.name.label("runs")).join(parties, parties.
 @sees("sites")
 def sites() -> Response:
     """All sites, newest first."""
-    found = listed(snapshot(), _SITES, site_table, before())
-    rows = [
-        (
-            link(address("site", subject_id=row.id), isolated(row.name)),
-            code(row.code),
-            isolated(row.runs),
-            words().country(row.country),
-        )
-        for row in found.rows
-    ]
-    return list_page(
-        here="sites",
+    return show(
+        "sites",
         title=mark("Sites"),
-        listing=table(HEADS, rows),
-        older=found.older,
         commands=("site.open",),
         empty=mark("Warehouses stand here, your own and your partners’, once you record them."),
     )

@@ -23,12 +23,12 @@ from portal.console.desk import session, snapshot, words
 from portal.console.figures import figures_of
 from portal.console.history import entries_about
 from portal.console.known import caliper
-from portal.console.listing import before, list_page, table
+from portal.console.listing import show
 from portal.console.lots import into_table
-from portal.console.names import Names, badge, code, isolated, link
+from portal.console.names import Names, badge, code, link
 from portal.console.options import choice_label
 from portal.console.parties import TIMELINE
-from portal.console.reads import batches_with_lots, listed, lots_where, unique
+from portal.console.reads import batches_with_lots, lots_where, unique
 from portal.console.sentences import Say
 from portal.console.shell import address, console, page
 from portal.console.timeline import happenings
@@ -36,13 +36,6 @@ from portal.console.today import Waiting, some, waits
 from portal.permissions import sees
 from translations import Words, mark
 
-HEADS = (
-    (mark("Substitution"), False),
-    (mark("Material"), False),
-    (mark("Declared"), False),
-    (mark("Instead"), False),
-    (mark("In effect"), True),
-)
 SHAPES = {
     "found": ("recalled", "swap"),
     "proposed": ("person", "triangle"),
@@ -60,27 +53,14 @@ _ALL = (
 @sees("substitutions")
 def substitutions() -> Response:
     """All of them, newest first."""
-    found = listed(snapshot(), _ALL, substitution_table, before())
-    rows = [
-        (
-            link(address("substitution", subject_id=row.id), row.code, is_code=True)
-            + standing_badge(words(), row.standing),
-            isolated(row.material_name),
-            isolated(row.declared),
-            isolated(row.known),
-            words().date(row.effective_on),
-        )
-        for row in found.rows
-    ]
-    return list_page(
-        here="substitutions",
+    return show(
+        "substitutions",
         title=mark("Substitutions"),
-        listing=table(HEADS, rows),
-        older=found.older,
         commands=("substitution.find", "substitution.propose"),
         empty=mark(
             "A material used instead of another stands here: approved beforehand, or found afterwards."
         ),
+        marks=lambda spoken, row: standing_badge(spoken, row["standing"]),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, abort, request
-from sqlalchemy import func, select
+from sqlalchemy import select
 from werkzeug import Response as AnyResponse
 
 from labels import unit_png
@@ -16,15 +16,14 @@ from ledger.recall.errors import IntoRecalledBatch
 from ledger.trace.batch import Batch
 from ledger.trace.batch import batches as batch_table
 from ledger.trace.commissioning import MakeSerials, commission_made
-from ledger.trace.product import get_product, products
+from ledger.trace.product import get_product
 from ledger.trace.seller import get_seller
-from ledger.trace.unit import find_units, sets_of, unit_sets
+from ledger.trace.unit import find_units, sets_of
 from ledger.work import enqueue
 from portal.console.desk import by, desk, ledger, session, snapshot, words
 from portal.console.forms import FORM_TOKEN, FormMaker, problems_of
-from portal.console.listing import before, list_page, table
-from portal.console.names import isolated, link
-from portal.console.reads import batches_where, listed
+from portal.console.listing import show, table
+from portal.console.reads import batches_where
 from portal.console.shell import address, console, entry_link, go_to, page
 from portal.forms import Problems, problems
 from portal.jobs import LABELS_SHEET
@@ -36,37 +35,17 @@ from translations import catalogues, mark
 SHOWN = 60
 MOST_LABELS = 20_000  # on one sheet: 1,334 pages
 SET_HEADS = ((mark("Set"), False), (mark("Origin"), False), (mark("Serials"), True))
-HEADS = ((mark("Batch"), False), (mark("Product"), False), (mark("Serials"), True), (mark("Units"), True))
 
 
 @console.get("/labels")
 @sees("labels")
 def labels() -> Response:
     """The batches, with how many of their units carry a serial."""
-    count = (
-        select(func.coalesce(func.sum(unit_sets.c.count), 0))
-        .where(unit_sets.c.batch == batch_table.c.id)
-        .scalar_subquery()
-    )
-    query = select(batch_table, products.c.name, count.label("serials")).join(
-        products, products.c.id == batch_table.c.product
-    )
-    found = listed(snapshot(), query, batch_table, before())
-    rows = [
-        (
-            link(address("units", subject_id=row.id), row.code, is_code=True),
-            isolated(row.name),
-            words().number(row.serials),
-            words().number(row.quantity),
-        )
-        for row in found.rows
-    ]
-    return list_page(
-        here="labels",
+    return show(
+        "labels",
         title=mark("Labels"),
-        listing=table(HEADS, rows),
-        older=found.older,
-        commands=("batch.produce",) if not rows else (),
+        commands=(),
+        first="batch.produce",
         empty=mark("Labels are made for the units of a batch: record a batch first."),
     )
 
