@@ -26,8 +26,9 @@ from ledger.recall.claim import AcceptClaim, DeclineClaim, SettleClaim
 from ledger.recall.person import ErasePerson, ExpireItems, SetRetention
 from ledger.recall.recall import RECALL_TABLES
 from ledger.trace.bill_of_materials import NeededMaterial, ReviseBillOfMaterials
+from ledger.trace.legal_entity import EndLegalEntity, RecordLegalEntity
 from ledger.trace.party import TRACE
-from ledger.trace.seller import DescribeSeller
+from ledger.trace.seller import DescribeSeller, StyleSeller
 from ledger.trace.substitution import DecideSubstitution, FindSubstitution, ProposeSubstitution
 from tests.whole_log import assert_whole
 from tests.world import ADA, BEN, World, rows_of
@@ -42,6 +43,10 @@ def tell_everything(world: World) -> None:
     tell_of_accounts(world)
     for brand in ("Voltaro", "Voltaro Europe"):
         world.do(DescribeSeller(brand=brand, company="Voltaro GmbH", address=("Musterkai 4",)))
+    logo = world.ledger.files.put(b"\x89PNG\r\n\x1a\n...")
+    for style in (StyleSeller(accent="#123456"), StyleSeller(logo=logo)):
+        world.do(style)
+    tell_of_legal_entities(world)
     world.product("VS-10", gtin="4012345678901")
     for lot in ("SF-1", "SF-2", "SF-3"):
         world.lot(lot, "4000 m")
@@ -80,6 +85,20 @@ def tell_of_accounts(world: World) -> None:
     for roles in (("warehouse", "support"), ("auditor",)):
         world.do(GiveRoles(account="B" * 16, roles=roles))
     world.do(EndAccount(account="C" * 16, reason="They work elsewhere now."))
+
+
+def tell_of_legal_entities(world: World) -> None:
+    for code, country, name in (
+        ("EU", "DE", "Voltaro"),
+        ("UK", "GB", "Voltaro UK"),
+        ("EU", "FR", "Voltaro SAS"),
+    ):
+        world.do(
+            RecordLegalEntity(
+                code=code, name=name, country=country, address=("Musterkai 4",), roles=("importer",)
+            )
+        )
+    world.do(EndLegalEntity(legal_entity="UK", reason="It was sold."))
 
 
 def tell_of_keys(world: World) -> None:
