@@ -54,6 +54,7 @@ accounts_table = Table(
     Column("password_hash", String, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("disabled_at", Moment),
+    Column("zone", String, nullable=False, server_default=""),  # IANA name; "" for the company's
 )
 sessions = Table(
     "sessions",
@@ -103,6 +104,7 @@ class Account:
     name: str
     created_at: datetime
     disabled_at: datetime | None
+    zone: str = ""  # whose clocks they read; "" for the company's
 
     @property
     def actor(self) -> str:
@@ -206,6 +208,13 @@ def authenticate(engine: Engine, name: str, password: str, *, address: str, now:
     return _account(row)
 
 
+def set_zone(engine: Engine, account_id: str, zone: str) -> None:
+    """From now on the account reads times as the clocks of `zone` (IANA name) show them; "" for the company's."""
+    with writing(engine) as connection:
+        if not _update(connection, account_id, zone=zone):
+            raise UnknownAccount(account=account_id)
+
+
 # --- sessions
 
 
@@ -224,7 +233,7 @@ def start_session(engine: Engine, account: Account, *, now: datetime) -> NewSess
 def find_session(engine: Engine, token: str, *, now: datetime) -> Session | None:
     """The session of this token, unless it ended, ran out or its account was disabled."""
     with reading(engine) as connection:
-        both = select(sessions, accounts_table.c.name, accounts_table.c.disabled_at)
+        both = select(sessions, accounts_table.c.name, accounts_table.c.disabled_at, accounts_table.c.zone)
         row = connection.execute(
             both.add_columns(accounts_table.c.created_at.label("account_created_at"))
             .join(accounts_table)
@@ -235,7 +244,11 @@ def find_session(engine: Engine, token: str, *, now: datetime) -> Session | None
     if now - row.last_seen_at >= SEEN_EVERY:
         _see(engine, row.token_hash, now=now)
     account = Account(
-        id=row.account, name=row.name, created_at=row.account_created_at, disabled_at=row.disabled_at
+        id=row.account,
+        name=row.name,
+        created_at=row.account_created_at,
+        disabled_at=row.disabled_at,
+        zone=row.zone,
     )
     return Session(id=_id_of(row.token_hash), account=account, csrf=row.csrf, created_at=row.created_at)
 
@@ -302,7 +315,9 @@ def _row(connection: Connection, condition: Any) -> Row[Any] | None:
 
 
 def _account(row: Row[Any]) -> Account:
-    return Account(id=row.id, name=row.name, created_at=row.created_at, disabled_at=row.disabled_at)
+    return Account(
+        id=row.id, name=row.name, created_at=row.created_at, disabled_at=row.disabled_at, zone=row.zone
+    )
 
 
 def _name(name: str) -> str:

@@ -17,6 +17,7 @@ from portal.buyer import PAGES, buyer
 from portal.kept_answers import with_kept_answers
 from portal.plate import plate
 from portal.services import EXTENSION, Services
+from portal.style import style
 
 LARGEST_REQUEST_BYTES = 12 * 1024 * 1024
 HEADERS = (
@@ -62,6 +63,7 @@ def create_app(services: Services, *, secret_key: str) -> Flask:
     language.install(app)
     error_pages.install(app)
     app.register_blueprint(buyer)
+    app.register_blueprint(style)
     pages = app.extensions[PAGES] = AnswerPages(app)
     quick = with_kept_answers(app.wsgi_app, pages, services)
     app.wsgi_app = with_headers(quick)  # type: ignore[assignment,method-assign]  # Flask's own way to wrap it

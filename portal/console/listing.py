@@ -44,14 +44,20 @@ def list_page(
     older: int | None,
     commands: Sequence[str],
     empty: str,
+    place: str = "",
+    tabs: Sequence[tuple[str, str, bool]] = (),
     **more: Any,
 ) -> Response:
-    """A page with one list; `commands` are what can be recorded here, the first as the main action."""
+    """A page with one list; `commands` are what can be recorded here, the first as the main action.
+
+    `place` is its row in the navigation, where that is another page's; `tabs` lead to its neighbours.
+    """
     spoken = words()
     actions = [order_of(name) for name in commands if may(name)]
     return page(
         "list.html",
-        here=here,
+        here=place or here,
+        tabs=tabs,
         title=spoken.text(title),
         table=listing,
         older=address(here, **{MORE_KEY: older}) if older is not None else "",

@@ -16,6 +16,7 @@ from ledger.journal.registry import COMMANDS, Command
 from ledger.recall.erasing import carry_out_erasure
 from ledger.trace.seller import DescribeSeller, get_seller
 from portal.console.desk import by, ledger, may, snapshot, words
+from portal.console.first_steps import leads_on
 from portal.console.forms import (
     CONFIRMED,
     FORM_TOKEN,
@@ -23,6 +24,8 @@ from portal.console.forms import (
     ROWS_AT_ONCE,
     FormMaker,
     answers_from,
+    is_typed,
+    not_typed,
     problems_of,
 )
 from portal.console.names import first_page_of
@@ -48,6 +51,7 @@ NOT_BY_FORM = frozenset(
         "unit.commission_sets",
         "claim.open",
         "person.expire",
+        "seller.style",
     }
 )
 TITLES = {
@@ -64,6 +68,8 @@ TITLES = {
     "substitution.propose": mark("Propose a substitution"),
     "substitution.decide": mark("Decide on a substitution"),
     "seller.describe": mark("Describe the company"),
+    "legal_entity.record": mark("Record a legal entity"),
+    "legal_entity.end": mark("End a legal entity"),
     "recall.draft": mark("Draft a recall"),
     "recall.approve": mark("Approve a recall"),
     "recall.publish": mark("Publish a recall"),
@@ -110,13 +116,15 @@ PARTS = (
         ),
     ),
     (mark("Personal data"), ("person.erase", "person.set_retention")),
-    (mark("The company"), ("seller.describe",)),
+    (mark("The company"), ("seller.describe", "legal_entity.record", "legal_entity.end")),
 )
 
 
 # Each says what an order about a recall (its code) or a person (a claim of theirs) will do; registered by the pages
 # of recalls and of claims.
 CONSEQUENCES: dict[str, Callable[[Connection, Words, str], str]] = {}
+# Those with no way back, or that the public sees: given by typing what they are about.
+TYPED_ORDERS = frozenset({"recall.publish", "recall.widen", "recall.close", "recall.retract", "person.erase"})
 # What stands under the button: whether there is a way back.
 AFTERWARDS = mark("What is recorded stays. A mistake is put right by recording the correction.")
 NO_WAY_BACK: dict[str, str] = {}
@@ -125,7 +133,10 @@ CARRIED_OUT: dict[str, Callable[[Ledger, Any, By], Receipt]] = {"person.erase": 
 
 
 # Commands that have a page of their own instead of a form made from their questions: its words, its endpoint.
-OWN_PAGES = {"account.admit": (mark("Let somebody in"), "new_person")}
+OWN_PAGES = {
+    "account.admit": (mark("Let somebody in"), "new_person"),
+    "seller.style": (mark("Logo and accent"), "company_style"),
+}
 
 
 def order_of(name: str) -> tuple[str, str]:
@@ -181,6 +192,8 @@ def record(name: str) -> AnyResponse:
         return _show(command, answers, token, extra_rows={grown: ROWS_AT_ONCE})
     if consequence_of(name, answers) != request.form.get(CONFIRMED, ""):
         return _show(command, answers, token)  # nobody has seen yet what this will do, or it has changed
+    if (wanted := typed_for(name, answers)) and not is_typed(wanted, request):
+        return _show(command, answers, token, status=422, found=[not_typed(words(), wanted)])
     try:
         receipt = _carry_out(command, build(command.request, answers), by(token))
     except SameKeyOtherRequest:
@@ -188,7 +201,7 @@ def record(name: str) -> AnyResponse:
     except LedgerError as error:
         found = problems_of(words(), error, answers)
         return _show(command, answers, token, status=error.http_status, found=found)
-    return go_to(_made_by(command, receipt), receipt.entries[0].index)
+    return go_to(leads_on(name) or _made_by(command, receipt), receipt.entries[0].index)
 
 
 def _carry_out(command: Command[Any], asked: Any, who: By) -> Receipt:
@@ -214,6 +227,7 @@ def _show(
         summary=summary_of(command),
         form=form,
         consequence=consequence_of(command.name, answers),
+        typed=typed_for(command.name, answers),
         afterwards=words().text(NO_WAY_BACK.get(command.name, AFTERWARDS)),
         problems=problems(found or ()),
         form_token=token,
@@ -223,9 +237,18 @@ def _show(
 
 def consequence_of(name: str, answers: Mapping[str, object]) -> str:
     """What will happen, in numbers, where an order reaches the public; "" for all others."""
-    said = CONSEQUENCES.get(name)
+    said, about = CONSEQUENCES.get(name), _about(answers)
+    return said(snapshot(), words(), about) if said and about else ""
+
+
+def typed_for(name: str, answers: Mapping[str, object]) -> str:
+    """What is typed to give this order: the recall's or the claim's code; "" for orders that need no typing."""
+    return _about(answers) if name in TYPED_ORDERS and consequence_of(name, answers) else ""
+
+
+def _about(answers: Mapping[str, object]) -> str:
     about = answers.get("recall") or answers.get("person")
-    return said(snapshot(), words(), about) if said and isinstance(about, str) and about else ""
+    return about.strip() if isinstance(about, str) else ""
 
 
 def summary_of(command: Command[Any]) -> str:

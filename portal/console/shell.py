@@ -8,10 +8,14 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, abort, current_app, g, redirect, render_template, request, url_for
 from markupsafe import Markup
+from sqlalchemy import Table, exists, select
 from werkzeug import Response as AnyResponse
 from werkzeug.exceptions import HTTPException
 
 from ledger.errors import LedgerError
+from ledger.recall.claim import claims
+from ledger.recall.recall import recalls
+from ledger.trace.substitution import substitutions
 from portal.assets import POLICY_WITH_SCRIPTS
 from portal.console.desk import (
     LANGUAGE_COOKIE,
@@ -50,8 +54,12 @@ class Place:
     endpoint: str
     title: str
     count: int = 0
+    unused: Table | None = None  # under "More" while this holds nothing,
+    whose: frozenset[str] = frozenset()  # unless these are all the roles that somebody has
 
 
+_RECALLING = frozenset({"coordinator", "support"})
+_USED = "lotproof-places-used"
 # By the trade: made, moved, put right, kept.
 PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
     ("", (Place("today", mark("Today")),)),
@@ -62,13 +70,22 @@ PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
             Place("batches", mark("Batches")),
             Place("material_lots", mark("Material lots")),
             Place("materials", mark("Materials and bills")),
-            Place("substitutions", mark("Substitutions")),
+            Place("substitutions", mark("Substitutions"), unused=substitutions, whose=frozenset({"quality"})),
             Place("parties", mark("Parties")),
         ),
     ),
     (mark("Moved"), (Place("shipments", mark("Shipments")), Place("labels", mark("Labels")))),
-    (mark("Put right"), (Place("recalls", mark("Recalls")), Place("claims", mark("Claims")))),
-    (mark("Kept"), (Place("log", mark("Log")), Place("people", mark("People")))),
+    (
+        mark("Put right"),
+        (
+            Place("recalls", mark("Recalls"), unused=recalls, whose=_RECALLING),
+            Place("claims", mark("Claims"), unused=claims, whose=_RECALLING),
+        ),
+    ),
+    (
+        mark("Kept"),
+        (Place("log", mark("Log")), Place("people", mark("People")), Place("company", mark("Company"))),
+    ),
 )
 
 
@@ -87,7 +104,11 @@ class Frame:
     """All that stands around a page."""
 
     brand: str
+    logo: str | None
+    accent_sheet: str
+    zone: str  # whose clocks the page's times are of; "" at the door
     parts: Sequence[tuple[str, Sequence[tuple[Place, str, bool]]]]  # title; place, address, is here
+    more: Sequence[tuple[Place, str, bool]]  # what nobody has used yet
     languages: Sequence[tuple[str, str, str]]  # tag, name, address
     account: str
     csrf: str
@@ -108,13 +129,14 @@ def address(endpoint: str, **values: Any) -> str:
 
 
 def moment(when: datetime) -> str:
-    """A time, in the seller's zone."""
-    return words().moment(when, house().zone)
+    """A time, as the clocks of `zone()` show it."""
+    return words().moment(when, zone())
 
 
 def zone() -> str:
-    """The seller's zone (IANA name)."""
-    return house().zone
+    """The zone (IANA name) of this page's times: one's own, else the seller's."""
+    own = session().account.zone if "session" in g else ""
+    return own or house().zone
 
 
 @console.before_request
@@ -192,9 +214,14 @@ def _trouble(status: int, what: str) -> Response:
 def _frame(here: str) -> Frame:
     account = session() if "session" in g else None
     recorded = request.args.get("recorded", "")
+    put_away = _put_away(here) if account else []
     return Frame(
         brand=house().brand,
-        parts=_parts(here) if account else (),
+        logo=house().logo,
+        accent_sheet=house().accent_sheet,
+        zone=zone() if account else "",
+        parts=_parts(here, put_away) if account else (),
+        more=[_row(place, here) for place in put_away],
         languages=_languages(),
         account=account.account.name if account else "",
         csrf=account.csrf if account else "",
@@ -210,13 +237,35 @@ def entry_link(index: int) -> Markup:
     )
 
 
-def _parts(here: str) -> list[tuple[str, list[tuple[Place, str, bool]]]]:
+def _parts(here: str, put_away: Sequence[Place]) -> list[tuple[str, list[tuple[Place, str, bool]]]]:
     """The navigation, as far as it is of use to whoever is signed in."""
-    parts = [(title, [place for place in places if _is_open(place)]) for title, places in PLACES]
+    parts = [
+        (title, [place for place in places if _is_open(place) and place not in put_away])
+        for title, places in PLACES
+    ]
+    return [(title, [_row(place, here) for place in places]) for title, places in parts if places]
+
+
+def _row(place: Place, here: str) -> tuple[Place, str, bool]:
+    return place, address(place.endpoint), place.endpoint == here
+
+
+def _put_away(here: str) -> list[Place]:
+    """The places that nobody has used yet. What was used once is asked for no more."""
+    used: set[str] = current_app.extensions.setdefault(_USED, set())
+    places = [place for _, places in PLACES for place in places if place.unused is not None]
+    unsure = [place for place in places if place.endpoint not in used]
+    if unsure:
+        asked = [exists(select(place.unused.c[0])) for place in unsure if place.unused is not None]
+        found = snapshot().execute(select(*asked)).one()
+        used.update(place.endpoint for place, is_used in zip(unsure, found, strict=True) if is_used)
     return [
-        (title, [(place, address(place.endpoint), place.endpoint == here) for place in places])
-        for title, places in parts
-        if places
+        place
+        for place in unsure
+        if place.endpoint not in used
+        and place.endpoint != here
+        and _is_open(place)
+        and not set(roles()) <= place.whose
     ]
 
 

@@ -178,8 +178,15 @@ def _show(
         serials=[(grouped(one) if is_own_serial(one) else one, one) for one in serials],
         label_languages=[(one.tag, one.name) for one in catalogues().offering("labels")],
         first=serials[0] if serials else "",
+        is_first_label="recorded" in request.args and len(sets) == 1 and _is_first(sets[0].c),
         most=min(count, MOST_LABELS),
     )
+
+
+def _is_first(index: int) -> bool:
+    """Whether no serials were recorded before this entry."""
+    earlier = select(unit_sets.c.c).where(unit_sets.c.c < index).limit(1)
+    return snapshot().execute(earlier).first() is None
 
 
 def _set_row(one: Any) -> tuple[Any, ...]:
