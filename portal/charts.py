@@ -18,6 +18,7 @@ from datetime import date
 from translations import Words
 
 MOST_MONTHS = 12
+FEWEST_SLOTS = 6  # one month alone is a column, not a wall
 MOST_BARS = 8
 TALLEST = 110.0  # px: of the highest column, and of a line's field
 BASE = 132.0  # px from the top to the line that columns stand on
@@ -72,7 +73,7 @@ def columns(words: Words, title: str, values: Iterable[tuple[date, int]]) -> Cha
         return None
     months = months_between(min(sums), max(sums))[-MOST_MONTHS:]
     counts = [sums[month] for month in months]
-    slot = 100 / len(months)
+    slot = 100 / max(len(months), FEWEST_SLOTS)
     marks = [
         Mark(
             label=words.short_month(month),

@@ -11,8 +11,7 @@ style = Blueprint("style", __name__)
 
 PAGE = """\
 :root {{ --accent: {light}; --on-accent: #ffffff; }}
-@media (prefers-color-scheme: dark) {{ :root {{ --accent: {dark}; --on-accent: {ink}; }} }}
-@media print {{ :root {{ --accent: {light}; }} }}
+@media screen and (prefers-color-scheme: dark) {{ :root {{ --accent: {dark}; --on-accent: {ink}; }} }}
 """
 # Both schemes side by side, whatever the reader's own is: the grounds stand in console.css.
 PREVIEW = """\

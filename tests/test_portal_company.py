@@ -142,7 +142,7 @@ def test_a_legal_entity_is_recorded_corrected_and_ended(desk: Desk, language: st
 def test_the_pages_of_the_company_open_before_anything_is_said(world: World, language: str) -> None:
     ada = Desk.of(world).signed_in(language=language)
     for place in ("", "/style", "/entities", "/languages"):
-        ada.page(f"/console/company{place}")
+        assert "&lt;" not in ada.page(f"/console/company{place}")
 
 
 # --- whose clocks

@@ -168,7 +168,7 @@ def legal_entity(subject_id: str) -> Response:
 def languages() -> Response:
     """In which languages pages and labels speak, and whose clocks they show."""
     spoken = [
-        (words().text(title), words().list([isolated(one.name) for one in catalogues().offering(domain)]))
+        (words().text(title), [one.name for one in catalogues().offering(domain)])
         for domain, title in DOMAINS
     ]
     return page(
