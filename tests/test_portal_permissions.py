@@ -16,7 +16,10 @@ from tests.world import World
 
 SELLERS_ACTS = ("seller.describe", "recall.publish", "recall.draft", "substitution.decide", "claim.settle")
 # What everybody may do with their own account and session.
-OF_ONES_OWN = {"console.sign_out", "console.end_others", "console.change_password"}
+OF_ONES_OWN = {
+    *("console.sign_out", "console.end_others", "console.change_password"),
+    *("console.choose_zone", "console.put_steps"),
+}
 
 
 @pytest.fixture
