@@ -6,6 +6,7 @@ from ledger.recall import claim, erasing, map_check, order, person, recall
 from ledger.trace import (
     batch,
     bill_of_materials,
+    legal_entity,
     material_lot,
     party,
     product,
@@ -26,6 +27,7 @@ __all__ = [
     "claim",
     "erasing",
     "key_changes",
+    "legal_entity",
     "map_check",
     "master_key",
     "material_lot",

@@ -62,6 +62,8 @@ work = Table(
     Column("error", Text),
     Column("created_at", Moment, nullable=False),
     Column("done_at", Moment),
+    Column("steps_done", Integer, nullable=False, server_default="0"),
+    Column("steps", Integer, nullable=False, server_default="0"),  # 0: nobody knows how many there will be
     UniqueConstraint("kind", "dedupe"),
     Index("work_waiting", "state", "not_before", "id"),
     Index("work_leased", "state", "lease_until"),
@@ -111,6 +113,8 @@ class WorkStatus:
     error: str | None  # of the last try
     created_at: datetime
     done_at: datetime | None
+    steps_done: int
+    steps: int  # 0 where nobody knows how many there will be
 
 
 def enqueue(
@@ -158,6 +162,7 @@ def take(engine: Engine, worker: str, *, now: datetime, lease_seconds: int = LEA
             tries=work.c.tries + 1,
             leased_by=worker,
             lease_until=now + timedelta(seconds=lease_seconds),
+            steps_done=0,  # a job that is tried again begins anew
         )
         .returning(work.c.id, work.c.kind, work.c.payload, work.c.tries)
     )
@@ -170,9 +175,22 @@ def take(engine: Engine, worker: str, *, now: datetime, lease_seconds: int = LEA
     return Job(id=row["id"], kind=row["kind"], payload=payload, tries=row["tries"], worker=worker)
 
 
-def extend(engine: Engine, job: Job, *, now: datetime, lease_seconds: int = LEASE_SECONDS) -> None:
-    """Keep a long job for another `lease_seconds` from now. Raises LeaseLost: then stop."""
-    _change(engine, job, lease_until=now + timedelta(seconds=lease_seconds))
+def extend(
+    engine: Engine,
+    job: Job,
+    *,
+    now: datetime,
+    lease_seconds: int = LEASE_SECONDS,
+    progress: tuple[int, int] | None = None,
+) -> None:
+    """Keep a long job for another `lease_seconds` from now; `progress` says how much of it is done, of how much.
+
+    Raises LeaseLost: then stop.
+    """
+    values: dict[str, Any] = {"lease_until": now + timedelta(seconds=lease_seconds)}
+    if progress is not None:
+        values |= {"steps_done": progress[0], "steps": progress[1]}
+    _change(engine, job, **values)
 
 
 def done(engine: Engine, job: Job, *, result: dict[str, JSON] | None = None, now: datetime) -> None:
@@ -273,6 +291,8 @@ def _status_of(row: RowMapping) -> WorkStatus:
         error=row["error"],
         created_at=row["created_at"],
         done_at=row["done_at"],
+        steps_done=row["steps_done"],
+        steps=row["steps"],
     )
 
 

@@ -54,6 +54,7 @@ accounts_table = Table(
     Column("disabled_at", Moment),
     Column("name_item", String(16)),  # of the vault; none once the account has ended
     Column("name_digest", String(64)),
+    Column("zone", String, nullable=False, server_default=""),  # IANA name; "" for the company's
     Index("accounts_name_digest", "name_digest", unique=True),
 )
 sessions = Table(
@@ -99,6 +100,7 @@ class Account:
     name: str
     created_at: datetime
     disabled_at: datetime | None
+    zone: str = ""  # whose clocks they read; "" for the company's
 
     @property
     def actor(self) -> str:
@@ -236,6 +238,13 @@ def authenticate(
     return _account(row, names)
 
 
+def set_zone(engine: Engine, account_id: str, zone: str) -> None:
+    """From now on the account reads times as the clocks of `zone` (IANA name) show them; "" for the company's."""
+    with writing(engine) as connection:
+        if not _update(connection, account_id, zone=zone):
+            raise UnknownAccount(account=account_id)
+
+
 # --- sessions
 
 
@@ -254,7 +263,9 @@ def start_session(engine: Engine, account: Account, *, now: datetime) -> NewSess
 def find_session(engine: Engine, names: Names, token: str, *, now: datetime) -> Session | None:
     """The session of this token, unless it ended, ran out or its account was disabled."""
     with reading(engine) as connection:
-        both = select(sessions, accounts_table.c.name_item, accounts_table.c.disabled_at)
+        both = select(
+            sessions, accounts_table.c.name_item, accounts_table.c.disabled_at, accounts_table.c.zone
+        )
         row = connection.execute(
             both.add_columns(accounts_table.c.created_at.label("account_created_at"))
             .join(accounts_table)
@@ -264,7 +275,7 @@ def find_session(engine: Engine, names: Names, token: str, *, now: datetime) -> 
         return None
     if now - row.last_seen_at >= SEEN_EVERY:
         _see(engine, row.token_hash, now=now)
-    account = Account(row.account, _name(row, names), row.account_created_at, row.disabled_at)
+    account = Account(row.account, _name(row, names), row.account_created_at, row.disabled_at, row.zone)
     return Session(
         id=_id_of(row.token_hash),
         account=account,
@@ -343,7 +354,7 @@ def _row(connection: Connection, condition: Any) -> Row[Any] | None:
 
 
 def _account(row: Row[Any], names: Names) -> Account:
-    return Account(row.id, _name(row, names), row.created_at, row.disabled_at)
+    return Account(row.id, _name(row, names), row.created_at, row.disabled_at, row.zone)
 
 
 def _name(row: Row[Any], names: Names) -> str:

@@ -19,6 +19,7 @@ from portal.buyer import PAGES, buyer
 from portal.kept_answers import with_kept_answers
 from portal.plate import plate
 from portal.services import EXTENSION, Services
+from portal.style import style
 from portal.watch import Watch, note_routes
 
 LARGEST_REQUEST_BYTES = 12 * 1024 * 1024
@@ -93,6 +94,7 @@ def create_app(services: Services, *, secret_key: str, watch: Watch | None = Non
     error_pages.install(app)
     note_routes(app)
     app.register_blueprint(buyer)
+    app.register_blueprint(style)
     pages = app.extensions[PAGES] = AnswerPages(app)
     quick = with_kept_answers(app.wsgi_app, pages, services)
     shown = with_headers(quick)

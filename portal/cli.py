@@ -20,6 +20,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "worker": ("portal.worker:worker", "Do what is owed in the background."),
     "demo": ("portal.cli_company:demo", "Tell the demo's story into an empty folder."),
     "seller": ("portal.cli_nouns:seller", "Who you are, on labels and on buyers' pages."),
+    "entity": ("portal.cli_nouns:entity", "Legal entities that answer for your products."),
     "party": ("portal.cli_nouns:party", "Suppliers, factories, warehouses, laboratories."),
     "product": ("portal.cli_nouns:product", "What you sell."),
     "material": ("portal.cli_nouns:material", "What goes into your products."),

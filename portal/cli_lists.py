@@ -26,6 +26,7 @@ from ledger.recall.recall import list_recalls, recalls_over
 from ledger.trace.batch import Batch, get_batch, inputs_of, list_batches, unconsumed
 from ledger.trace.bill_of_materials import list_materials
 from ledger.trace.genealogy import Trace, trace_batches, trace_forward
+from ledger.trace.legal_entity import list_legal_entities
 from ledger.trace.material_lot import MaterialLot, get_material_lot, list_material_lots
 from ledger.trace.party import list_parties
 from ledger.trace.product import list_products
@@ -80,6 +81,19 @@ def _parties(connection: Connection) -> list[Row]:
     return [
         {"code": one.code, "name": one.name, "role": one.role, "country": one.country}
         for one in list_parties(connection)
+    ]
+
+
+def _legal_entities(connection: Connection) -> list[Row]:
+    return [
+        {
+            "code": one.code,
+            "name": one.name,
+            "roles": ", ".join(one.roles),
+            "markets": ", ".join(one.markets),
+            "ended": format_moment(one.ended_at) if one.ended_at else None,
+        }
+        for one in list_legal_entities(connection)
     ]
 
 
@@ -184,6 +198,11 @@ def _claims(connection: Connection) -> list[Row]:
     ]
 
 
+legal_entities = listing(
+    "List the legal entities, ended ones included.",
+    _legal_entities,
+    "There are no legal entities yet: lotproof entity record",
+)
 parties = listing("List the parties.", _parties, "There are no parties yet: lotproof party register")
 products = listing("List the products.", _products, "There are no products yet: lotproof product register")
 materials = listing(

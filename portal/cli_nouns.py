@@ -20,8 +20,10 @@ recall = noun_group("recall", "recall", "Recalls: draft, approve, publish, widen
 approval = Group("approval", help="What stands in for the second person where one works alone.")
 claim = noun_group("claim", "claim", "What buyers ask for, and what they were given.")
 seller = noun_group("seller", "seller", "Who you are, on labels and on buyers' pages.")
+entity = noun_group("entity", "legal_entity", "Legal entities that answer to authorities for your products.")
 
 approval.add_command(command_line("rule", set_approval_rule))
+entity.add_command(cli_lists.legal_entities)
 party.add_command(cli_lists.parties)
 product.add_command(cli_lists.products)
 material.add_command(cli_lists.materials)

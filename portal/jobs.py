@@ -20,24 +20,24 @@ from ledger.work import Job, extend
 from portal.label_contents import batch_label, serials_of, unit_labels
 from portal.webhooks import DELIVER, deliver
 
-EXTEND_EVERY = timedelta(seconds=20)  # a lease lasts 60
+TELL_EVERY = timedelta(seconds=1)  # a lease lasts 60; a page that waits asks this often
 LABELS_SHEET = "labels.sheet"
 
 
 @dataclass(slots=True)
 class Bench:
-    """What a handler works with. `keep` prolongs the job's lease; a long handler calls it as it goes."""
+    """What a handler works with. `keep` prolongs the job's lease and says how far it is; called as the work goes on."""
 
     ledger: Ledger
     state: Engine
     job: Job
     kept_at: datetime
 
-    def keep(self) -> None:
-        """Raises LeaseLost where the job has been given to another worker."""
+    def keep(self, done: int = 0, of: int = 0) -> None:
+        """`of` is 0 where nobody knows how much there is. Raises LeaseLost where another worker has the job now."""
         now = self.ledger.clock.now()
-        if now - self.kept_at >= EXTEND_EVERY:
-            extend(self.state, self.job, now=now)
+        if now - self.kept_at >= TELL_EVERY:
+            extend(self.state, self.job, now=now, progress=(done, of))
             self.kept_at = now
 
 
@@ -56,7 +56,8 @@ def make_sheet(bench: Bench) -> dict[str, JSON]:
     wanted = msgspec.convert(bench.job.payload, SheetWanted)
     contents = _contents(bench.ledger, wanted)
     with tempfile.TemporaryFile(dir=bench.ledger.settings.data) as pdf:
-        count = sheet_pdf(contents, pdf, lambda _done: bench.keep(), template=wanted.template)
+        wished = wanted.end - wanted.start
+        count = sheet_pdf(contents, pdf, lambda done: bench.keep(done, wished), template=wanted.template)
         pdf.seek(0)
         stored = bench.ledger.files.put(_chunks(pdf))
     return {"labels": count, "sha256": stored.sha256, "size_bytes": stored.size_bytes}

@@ -34,7 +34,7 @@ class LinkEnded(NotFound):
     message = "This link has ended, or it was never given out. Ask whoever sent it to you for a new one."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Guest(Account):
     """Who came by a link: stands where an account does, and has neither password nor page of its own."""
 
@@ -90,7 +90,9 @@ def end_link_session(state: Engine, secret: str) -> None:
 def _session(token_hash: str, csrf: str, created_at: datetime, token: Token) -> Session:
     assert token.use is not None
     assert token.ends_at is not None
-    guest = Guest(token.id, token.name, token.created_at, token.revoked_at, token.use, token.ends_at)
+    guest = Guest(
+        token.id, token.name, token.created_at, token.revoked_at, use=token.use, ends_at=token.ends_at
+    )
     return Session(
         id=token_hash[:16], account=guest, csrf=csrf, created_at=created_at, confirmed_at=created_at
     )

@@ -108,6 +108,8 @@ def _house(seller: Seller | None) -> House:
         support_phone=seller.support_phone or None,
         zone=seller.zone,
         only_own_serials=seller.only_own_serials,
+        logo=seller.logo,
+        accent=seller.accent,
     )
 
 

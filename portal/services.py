@@ -25,6 +25,13 @@ class House:
     support_phone: str | None
     zone: str  # IANA name: times are shown as its clocks show them
     only_own_serials: bool  # every product sold carries serials made here, so 0 O 1 I never occur
+    logo: str | None = None  # SHA-256 of its picture
+    accent: str = ""  # #rrggbb, "" for our own
+
+    @property
+    def accent_sheet(self) -> str:
+        """The address of the style sheet that brings the accent, "" where there is none."""
+        return f"/style/accent-{self.accent[1:]}.css" if self.accent else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,10 @@ pytestmark = pytest.mark.browser
 SIZES = {"phone": (360, 740), "desk": (1280, 800)}
 LEAST_CONTRAST = 4.5
 PLACES = ("", "products", "batches", "lots", "materials", "substitutions", "parties", "shipments", "labels")
-MORE_PLACES = ("recalls", "claims", "log", "record", "record/party.register", "record/batch.produce")
+MORE_PLACES = (
+    *("recalls", "claims", "log", "record", "record/party.register", "record/batch.produce"),
+    *("company", "company/style", "company/entities", "company/languages", "account", "account/zone"),
+)
 _number = count(1)
 
 
@@ -220,3 +223,23 @@ def test_a_form_of_another_session_records_nothing(shop: Shop) -> None:
     assert staff.get("/log/checkpoint").text.split("\n")[1] == size
     assert staff.submit(page, form.filled(typed)).status == 200
     assert staff.get("/log/checkpoint").text.split("\n")[1] != size
+
+
+@pytest.mark.parametrize(("language", "scripts"), [("de", True), ("ar", False)])
+def test_whoever_asks_for_labels_waits_on_one_page_until_they_are_ready(
+    shop: Shop, browser: Browser, language: str, scripts: bool
+) -> None:
+    with signed_in(shop, browser, scripts=scripts) as visit:
+        page = visit.page
+        page.goto(f"{shop.base}/console/batches")
+        page.click("main a:has-text('25W20-A') >> visible=true")
+        page.click("a[href$='/units'] >> visible=true")
+        page.select_option("#language", language)
+        page.click("button[value=unit]")
+        expect(page.locator("progress")).to_be_visible()
+        if scripts:
+            page.evaluate("window.isTheSamePage = true")
+        expect(page.locator(".notice.is-done")).to_be_visible(timeout=90_000)
+        if scripts:
+            assert page.evaluate("window.isTheSamePage")
+        visit.expect_calm()

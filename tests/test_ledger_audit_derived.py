@@ -19,7 +19,8 @@ from ledger.recall.claim import DeclineClaim
 from ledger.recall.person import ErasePerson, ExpireItems, SetRetention
 from ledger.trace.bill_of_materials import NeededMaterial, ReviseBillOfMaterials
 from ledger.trace.commissioning import stage
-from ledger.trace.seller import DescribeSeller
+from ledger.trace.legal_entity import EndLegalEntity, RecordLegalEntity
+from ledger.trace.seller import DescribeSeller, StyleSeller
 from ledger.trace.shipment import ReceiveShipment, list_shipments
 from ledger.trace.site import StaffSite
 from ledger.trace.substitution import FindSubstitution
@@ -49,6 +50,13 @@ def fill(world: World) -> None:
     world.do(
         DescribeSeller(brand="Voltaro", company="Voltaro Europe GmbH", address=("Musterkai 4",)), key="k1"
     )
+    logo = world.ledger.files.put(b"\x89PNG\r\n\x1a\n...")
+    world.do(StyleSeller(logo=logo, accent="#123456"))
+    entity = RecordLegalEntity(
+        code="EU", name="Voltaro", country="DE", address=("Musterkai 4",), roles=("importer",)
+    )
+    world.do(entity, key="entity")
+    world.do(EndLegalEntity(legal_entity="EU", reason="A test."))
     world.lot("SF-1", "4000 m")
     batch = world.batch("B1", lots={"SF-1": "1200 m"}, units=5)
     world.batch("B2", lots={"SF-1": "100 m"}, units=2)

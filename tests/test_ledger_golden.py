@@ -29,6 +29,7 @@ from ledger.recall import claim, person, recall
 from ledger.trace import (
     batch,
     bill_of_materials,
+    legal_entity,
     material_lot,
     party,
     product,
@@ -225,6 +226,20 @@ EVENTS: tuple[Event, ...] = (
         only_own_serials=True,
         zone="Europe/Berlin",
     ),
+    seller.SellerStyled(seller=A, logo=FILE, accent="#0b5d57"),
+    legal_entity.LegalEntityRecorded(
+        legal_entity=A,
+        code="EU",
+        name="Voltaro Europe GmbH",
+        address=("Musterkai 4", "20000 Beispielhafen"),
+        country="DE",
+        registration="HRB 00000",
+        vat="DE000000000",
+        email="compliance@voltaro.example",
+        roles=("importer", "eu_responsible_person"),
+        markets=("DE", "FR"),
+    ),
+    legal_entity.LegalEntityEnd(legal_entity=A, reason=TEXT),
     recall.RecallDrafted(
         recall=A,
         code="R-2025-01",

@@ -38,8 +38,9 @@ from ledger.recall.person import ErasePerson, ExpireItems, SetRetention
 from ledger.recall.recall import RECALL_TABLES
 from ledger.recall.requests import PublishRecall
 from ledger.trace.bill_of_materials import NeededMaterial, ReviseBillOfMaterials
+from ledger.trace.legal_entity import EndLegalEntity, RecordLegalEntity
 from ledger.trace.party import TRACE
-from ledger.trace.seller import DescribeSeller
+from ledger.trace.seller import DescribeSeller, StyleSeller
 from ledger.trace.shipment import ReceiveShipment, list_shipments
 from ledger.trace.site import StaffSite
 from ledger.trace.substitution import DecideSubstitution, FindSubstitution, ProposeSubstitution
@@ -58,6 +59,10 @@ def tell_everything(world: World) -> None:
     tell_of_webhooks(world)
     for brand in ("Voltaro", "Voltaro Europe"):
         world.do(DescribeSeller(brand=brand, company="Voltaro GmbH", address=("Musterkai 4",)))
+    logo = world.ledger.files.put(b"\x89PNG\r\n\x1a\n...")
+    for style in (StyleSeller(accent="#123456"), StyleSeller(logo=logo)):
+        world.do(style)
+    tell_of_legal_entities(world)
     world.product("VS-10", gtin="4012345678901")
     for lot in ("SF-1", "SF-2", "SF-3"):
         world.lot(lot, "4000 m")
@@ -133,6 +138,20 @@ def tell_of_sites(world: World) -> None:
         batch.ships(to="DE", count=1, site=site)
     shipment = world.read(list_shipments)[0]
     world.do(ReceiveShipment(shipment=shipment.code, received_on=world.today, statement="One is missing."))
+
+
+def tell_of_legal_entities(world: World) -> None:
+    for code, country, name in (
+        ("EU", "DE", "Voltaro"),
+        ("UK", "GB", "Voltaro UK"),
+        ("EU", "FR", "Voltaro SAS"),
+    ):
+        world.do(
+            RecordLegalEntity(
+                code=code, name=name, country=country, address=("Musterkai 4",), roles=("importer",)
+            )
+        )
+    world.do(EndLegalEntity(legal_entity="UK", reason="It was sold."))
 
 
 def tell_of_keys(world: World) -> None:

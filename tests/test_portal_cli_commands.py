@@ -270,7 +270,7 @@ BY_SEVERAL_STEPS = {
 
 def test_every_command_that_is_for_people_stands_on_the_command_line(lotproof: Lotproof) -> None:
     assert nouns.__all__
-    words = {"bill_of_materials": "bom", "material_lot": "lot"}
+    words = {"bill_of_materials": "bom", "material_lot": "lot", "legal_entity": "entity"}
     for name, command in list(COMMANDS.items()):
         if name in BY_SEVERAL_STEPS:
             assert lotproof(*BY_SEVERAL_STEPS[name], "--help").exit_code == 0, name

@@ -116,21 +116,6 @@ def test_an_empty_company_is_told_what_to_do_first(desk: Desk, language: str, ti
     assert step in page
 
 
-def test_first_steps_are_ticked_off_and_disappear_when_all_are_done(desk: Desk) -> None:
-    world, browser = desk.world, desk.signed_in()
-    world.lot("SF-1", "10 m")
-    world.batch("B1", lots={"SF-1": "1 m"}, quantity=5).ships(to="DE", count=1)
-    browser.recorded(
-        "bill_of_materials.revise",
-        product="VS-10",
-        revision="A",
-        **{"lines.0.material": "FILM", "lines.0.quantity": "1 m", "lines.0.specification": "coated"},
-    )
-    assert browser.page("/console/").count('class="is-done"') == 7
-    browser.recorded("seller.describe", brand="Voltaro", company="Voltaro GmbH")
-    assert "First steps" not in text_of(browser.page("/console/"))
-
-
 def test_today_says_what_waits(desk: Desk) -> None:
     world, browser = desk.world, desk.signed_in()
     desk.account("Ben")

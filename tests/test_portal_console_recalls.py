@@ -2,8 +2,9 @@
 
 import pytest
 
-from ledger.recall.claim import get_claim
-from ledger.recall.recall import get_recall
+from ledger.quantities import Money
+from ledger.recall.claim import SettleClaim, get_claim
+from ledger.recall.recall import get_recall, list_recalls
 from ledger.recall.requests import DraftWidening
 from tests.staff import Desk, text_of
 from tests.test_portal_console_pages import address_of
@@ -51,7 +52,7 @@ def test_a_recall_takes_two_people_and_says_whom_it_reaches(
     assert unseen.status_code == 200
     assert reach in text_of(unseen)
     assert desk.world.answer(batch.serials[0]).status == "not_recalled"
-    assert ada.send(PUBLISH, recall="R-1").status_code == 303
+    assert ada.send(PUBLISH, recall="R-1", typed="r-1 ").status_code == 303
     recall = desk.world.read(lambda connection: get_recall(connection, "R-1"))
     assert recall.standing == "published"
     assert desk.world.answer(batch.serials[0]).status == "recalled"
@@ -92,7 +93,7 @@ def test_whoever_works_alone_waits_and_the_recall_says_so_for_ever(
     drafted = ada.recorded("recall.draft", **DRAFT)
     assert waits in text_of(drafted)
     assert "/console/record/recall.publish" not in drafted
-    refused = ada.send(PUBLISH, recall="R-1")
+    refused = ada.send(PUBLISH, recall="R-1", typed="R-1")
     assert refused.status_code == 409
     assert "2025-05" not in text_of(refused)  # a moment is said as people say it
     world.later(hours=4)
@@ -100,7 +101,7 @@ def test_whoever_works_alone_waits_and_the_recall_says_so_for_ever(
     place = address_of(ada.page("/console/recalls"), "R-1")
     assert passed in text_of(ada.page(place))
     assert passed in text_of(ada.page("/console/"))
-    assert ada.send(PUBLISH, recall="R-1").status_code == 303
+    assert ada.send(PUBLISH, recall="R-1", typed="R-1").status_code == 303
     assert text_of(ada.page(place)).count(said) == 2  # with the approval, and among what happened
     assert world.answer(batch.serials[0]).status == "recalled"
 
@@ -135,6 +136,39 @@ def test_the_rules_page_says_what_stands_in_who_may_approve_and_from_when_on(des
     assert refused.status_code == 422
 
 
+@pytest.mark.parametrize("order", ["recall.publish", "recall.close", "recall.retract"])
+def test_what_the_public_sees_is_ordered_by_typing_the_recall_s_code(
+    desk: Desk, batch: MadeBatch, order: str
+) -> None:
+    ada = desk.signed_in("Ada")
+    drafted = desk.world.draft("R-1", lots=["SF-1"]).approve()
+    if order != "recall.publish":
+        drafted.publish()
+    place, size = f"/console/record/{order}?recall=R-1", desk.world.size()
+    answers = {"recall": "R-1"} | ({"statement": "Checked."} if order != "recall.publish" else {})
+    page = ada.page(place)
+    assert "units" in text_of(page.partition('class="confirm"')[2])
+    for typed in ("", "R-2", "yes"):
+        answer = ada.send(place, **answers, typed=typed)
+        assert answer.status_code == 422
+        assert "Type R-1 here" in text_of(answer)
+    assert desk.world.size() == size
+    assert ada.send(place, **answers, typed="R-1").status_code == 303
+    assert desk.world.size() > size
+
+
+def test_claims_that_were_settled_are_drawn_day_by_day(desk: Desk, batch: MadeBatch) -> None:
+    world = desk.world
+    world.recall("R-1", lots=["SF-1"])
+    for serial in batch.serials[:2]:
+        world.do(SettleClaim(claim=world.claim(serial), amount=Money(3_490, "EUR")))
+        world.later(days=3)
+    [recall] = world.read(list_recalls)
+    page = desk.signed_in("Ada").page(f"/console/recalls/{recall.id}")
+    assert 'class="chart-time"' in page
+    assert "Claims settled, in all: 1 by" in text_of(page)
+
+
 def test_today_shows_a_draft_until_it_is_public(desk: Desk, batch: MadeBatch) -> None:
     ada, ben = desk.signed_in("Ada"), desk.signed_in("Ben")
     ada.recorded("recall.draft", **DRAFT)
@@ -142,7 +176,7 @@ def test_today_shows_a_draft_until_it_is_public(desk: Desk, batch: MadeBatch) ->
     assert "Recall R-1 waits for your approval" in text_of(ben.page("/console/"))
     assert ben.send(APPROVE, recall="R-1", statement="Checked.").status_code == 303
     assert "Recall R-1 is approved and not published" in text_of(ben.page("/console/"))
-    assert ben.send(PUBLISH, recall="R-1").status_code == 303
+    assert ben.send(PUBLISH, recall="R-1", typed="R-1").status_code == 303
     assert "Recall R-1" not in text_of(ben.page("/console/").partition('class="timeline"')[0])
 
 

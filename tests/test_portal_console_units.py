@@ -12,7 +12,7 @@ from PIL import Image
 
 from ledger.digital_link import parse
 from ledger.trace.unit import sets_of
-from ledger.work import MAX_TRIES, failed, status, take
+from ledger.work import MAX_TRIES, enqueue, extend, failed, status, take
 from portal.worker import Worker
 from tests.staff import Browser, Desk, text_of
 from tests.world import MadeBatch, World
@@ -127,6 +127,20 @@ def test_a_sheet_of_labels_is_made_in_the_background(
     assert '<meta http-equiv="refresh"' not in page
     pdf = browser.get(progress.partition("?")[0] + ".pdf")
     assert pdf.data.startswith(b"%PDF-")
+
+
+def test_a_job_under_way_shows_its_count_and_asks_again_with_and_without_scripts(desk: Desk) -> None:
+    now = desk.world.clock.now()
+    job_id = enqueue(desk.state, "labels.sheet", {}, dedupe="x", now=now)
+    job = take(desk.state, "one", now=now)
+    assert job is not None
+    extend(desk.state, job, now=now, progress=(1_500, 20_000))
+    page = desk.signed_in().page(f"/console/jobs/{job_id}")
+    assert 'value="1500" max="20000"' in page
+    assert "1,500 of 20,000 are done." in text_of(page)
+    assert 'data-under-way="2"' in page
+    assert '<noscript><meta http-equiv="refresh" content="2"></noscript>' in page
+    assert re.search(r'<script src="/static/progress.js\?v=\w+" defer></script>', page)
 
 
 def test_a_job_that_was_given_up_can_be_tried_again(desk: Desk) -> None:

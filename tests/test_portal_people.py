@@ -127,7 +127,7 @@ def test_an_account_that_is_ended_is_out_at_once(desk: Desk) -> None:
     ada = desk.signed_in("Ada")
     wim, _ = choose(desk, let_in(ada, "Wim", "warehouse"))
     place, csrf = page_of(desk, "Wim"), {"csrf": ada.hidden("/console/record")["csrf"]}
-    assert ada.post(f"{place}/end", {**csrf, "reason": "Works elsewhere."}).status_code == 303
+    assert ada.post(f"{place}/end", {**csrf, "reason": "Works elsewhere.", "typed": "wim"}).status_code == 303
     assert wim.get("/console/batches").status_code == 303
     assert "This account ended" in text_of(ada.page(place))
     assert ada.post(f"{place}/link", csrf).status_code == 404
@@ -136,10 +136,22 @@ def test_an_account_that_is_ended_is_out_at_once(desk: Desk) -> None:
     assert found.ended_at is not None
 
 
+def test_an_account_is_ended_by_typing_its_name(desk: Desk) -> None:
+    ada = desk.signed_in("Ada")
+    wim, _ = choose(desk, let_in(ada, "Wim", "warehouse"))
+    place, csrf = page_of(desk, "Wim"), {"csrf": ada.hidden("/console/record")["csrf"]}
+    for typed in ("", "Ada"):
+        answer = ada.post(f"{place}/end", {**csrf, "reason": "Works elsewhere.", "typed": typed})
+        assert answer.status_code == 422
+        assert "Type Wim here" in text_of(answer)
+        assert "Works elsewhere." in answer.text
+    assert wim.get("/console/batches").status_code == 200
+
+
 def test_the_last_who_keeps_the_accounts_can_neither_end_nor_step_down(desk: Desk) -> None:
     ada = desk.signed_in("Ada")
     place, csrf = page_of(desk, "Ada"), {"csrf": ada.hidden("/console/record")["csrf"]}
-    for act, more in (("roles", {"roles": ["auditor"]}), ("end", {"reason": "Enough."})):
+    for act, more in (("roles", {"roles": ["auditor"]}), ("end", {"reason": "Enough.", "typed": "Ada"})):
         answer = ada.post(f"{place}/{act}", {**csrf, **more})
         assert answer.status_code == 409
         assert "only account that may manage accounts" in text_of(answer)
@@ -152,7 +164,12 @@ def test_an_account_whose_name_was_lost_can_still_be_ended(desk: Desk, world: Wo
     ada = desk.signed_in("Ada")
     assert "name and password are gone" in text_of(ada.page(f"/console/people/{'D' * 16}"))
     csrf = {"csrf": ada.hidden("/console/record")["csrf"]}
-    assert ada.post(f"/console/people/{'D' * 16}/end", {**csrf, "reason": "Lost."}).status_code == 303
+    assert (
+        ada.post(
+            f"/console/people/{'D' * 16}/end", {**csrf, "reason": "Lost.", "typed": "D" * 16}
+        ).status_code
+        == 303
+    )
     assert world.read(lambda connection: roles_of(connection, f"account:{'D' * 16}")) == ()
 
 

@@ -32,6 +32,8 @@ OF_ONES_OWN = {
         "new_passkey_options",
         "add_passkey",
         "remove_own_passkey",
+        "choose_zone",
+        "put_steps",
     )
 }
 

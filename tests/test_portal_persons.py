@@ -132,7 +132,10 @@ def test_erasing_is_confirmed_recorded_and_shown(
     assert warned in text_of(form)
     assert NO_WAY_BACK[language] in text_of(form)
     assert claim in form
-    answer = browser.send(address, person=claim, reason="They asked.")
+    for typed in ("", claim[:-1]):
+        assert browser.send(address, person=claim, reason="They asked.", typed=typed).status_code == 422
+    assert any(one in text_of(browser.page(f"/console/claims/{claim}")) for one in PERSONAL)
+    answer = browser.send(address, person=claim, reason="They asked.", typed=claim)
     assert answer.status_code == 303, text_of(answer)
     assert answer.headers["Location"].startswith(f"/console/claims/{claim}")
     after = text_of(browser.page(f"/console/claims/{claim}"))

@@ -140,3 +140,8 @@ def test_sites_are_recorded_shown_and_staffed_in_the_console(desk: Desk, languag
     account = desk.account("Piet", "partner").id
     ada.recorded("site.staff", account=account, site="HAM-1")
     assert "Musterlager" in ada.page(f"/console/people/{account}")
+
+
+def test_a_partner_reads_times_by_the_clocks_of_their_site(desk: Desk, batch: MadeBatch) -> None:
+    placed(desk, site="ROT-1")
+    assert "Times of Europe/Amsterdam" in text_of(desk.signed_in("Piet").page("/console/site"))

@@ -228,6 +228,30 @@ def test_a_long_job_keeps_its_lease(ledger: Ledger, state: Engine, clock: SetClo
     assert status(state, work).state == "done"
 
 
+def test_a_long_job_says_how_far_it_is_and_one_that_begins_anew_begins_at_nothing(
+    ledger: Ledger, state: Engine, clock: SetClock
+) -> None:
+    seen = []
+
+    def long(bench: Bench) -> dict[str, JSON]:
+        seen.append((status(state, bench.job.id).steps_done, 0))
+        for done in (1, 2):
+            clock.moment += timedelta(seconds=1)
+            bench.keep(done, 3)
+            found = status(state, bench.job.id)
+            seen.append((found.steps_done, found.steps))
+        if bench.job.tries == 1:
+            raise ZeroDivisionError
+        return {}
+
+    queued(ledger, state, "long", {})
+    worker = Worker(ledger, state, {"long": long})
+    assert worker.do_job()
+    clock.moment += FIRST_DELAY * 2
+    assert worker.do_job()
+    assert seen == [(0, 0), (1, 3), (2, 3), (0, 0), (1, 3), (2, 3)]
+
+
 def test_a_job_that_was_given_to_another_is_left_to_it(
     ledger: Ledger, state: Engine, clock: SetClock, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,10 +31,11 @@ SOURCES = {
     ),
     "labels": ("translations/label_lines.py",),
 }
-# Among the shared files, those that only a buyer's pages speak from: a console need not translate them.
+# Among the shared files, those that the pages of one domain alone speak from: the other need not translate them.
 ONLY = {
     "portal/answer_page.py": "buyer",
     "portal/buyer.py": "buyer",
+    "portal/charts.py": "console",
     "portal/claims.py": "buyer",
     "portal/error_pages.py": "buyer",
     "portal/templates/error.html": "buyer",

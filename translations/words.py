@@ -14,9 +14,9 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_time, get_datetime_format, get_timezone_name
+from babel.dates import format_date, format_skeleton, format_time, get_datetime_format, get_timezone_name
 from babel.lists import format_list
-from babel.numbers import format_currency, format_decimal, get_currency_precision
+from babel.numbers import format_compact_decimal, format_currency, format_decimal, get_currency_precision
 
 from translations.catalog import Catalogue, Catalogues, catalogues
 
@@ -65,6 +65,14 @@ class Words:
             return singular if count == 1 else plural
         return forms[self._catalogue.form_of(count)]
 
+    def month(self, day: date) -> str:
+        """February 2026."""
+        return format_skeleton("yMMMM", day, locale=self.locale)
+
+    def short_month(self, day: date) -> str:
+        """Feb."""
+        return format_skeleton("MMM", day, locale=self.locale)
+
     def date(self, day: date) -> str:
         """12 February 2026."""
         return format_date(day, "long", locale=self.locale)
@@ -85,6 +93,10 @@ class Words:
     def number(self, value: int | Decimal) -> str:
         """48,213."""
         return format_decimal(value, locale=self.locale)
+
+    def compact(self, value: int) -> str:
+        """48.2K: for the narrow place in a drawing whose table says it exactly."""
+        return format_compact_decimal(value, locale=self.locale, fraction_digits=1)
 
     def money(self, minor_units: int, currency: str) -> str:
         """€34.90 from 3490 and EUR."""

@@ -189,6 +189,14 @@ def site_of(connection: Connection, actor: str) -> str | None:
     return connection.scalar(select(site_staff.c.site).where(site_staff.c.account == account))
 
 
+def zone_of_site(connection: Connection, actor: str) -> str | None:
+    """The zone of the site at which `account:ID` works, or None."""
+    found: str | None = connection.scalar(
+        select(sites.c.zone).where(sites.c.id == site_of(connection, actor))
+    )
+    return found
+
+
 def confined_to(connection: Connection, actor: str, command: str) -> str | None:
     """The site (its id) to which an account is confined in this command; ANYWHERE for whoever is not.
 

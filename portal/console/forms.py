@@ -20,9 +20,9 @@ from portal.console.options import FEW, Option, choice_label, countries, options
 from portal.forms import Problem
 from translations import Words
 
-FORM_TOKEN, MORE, CONFIRMED = "form_token", "more", "confirmed"
+FORM_TOKEN, MORE, CONFIRMED, TYPED = "form_token", "more", "confirmed", "typed"
 KEPT = ".kept"  # a file sent before stands in a hidden field of this name, as SHA-256 and size
-NOT_ANSWERS = ("csrf", FORM_TOKEN, MORE, CONFIRMED)
+NOT_ANSWERS = ("csrf", FORM_TOKEN, MORE, CONFIRMED, TYPED)
 BLANK_ROWS, ROWS_AT_ONCE, MOST_ROWS = 2, 5, 200
 REFS_LIST = "list-"
 WIDGETS = {"prose": "area", "date": "date", "file": "file", "number": "number"}
@@ -194,6 +194,16 @@ def problems_of(words: Words, error: LedgerError, answers: Mapping[str, object])
     if isinstance(error, BadAnswers):
         return [Problem(one.path, _filled(words, one.message, one.facts)) for one in error.problems]
     return [Problem(_field_of(error, answers), said(words, error))]
+
+
+def is_typed(wanted: str, request: Request) -> bool:
+    """Whether somebody typed what an order with no way back is confirmed by; letter case counts for nothing."""
+    return request.form.get(TYPED, "").strip().casefold() == wanted.strip().casefold()
+
+
+def not_typed(words: Words, wanted: str) -> Problem:
+    """What is said where they did not."""
+    return Problem(TYPED, words.text("Type {name} here, to be sure that it is this one.", name=wanted))
 
 
 def said(words: Words, error: LedgerError) -> str:

@@ -51,17 +51,21 @@ def list_page(
     empty: str,
     first: str = "",
     template: str = "list.html",
+    place: str = "",
+    tabs: Sequence[tuple[str, str, bool]] = (),
     **more: Any,
 ) -> Response:
     """A page with one list; `commands` are what can be recorded here, the first as the main action.
 
     Where the list is empty it says what to do first: the command `first`, else the main one.
+    `place` is its row in the navigation, where that is another page's; `tabs` lead to its neighbours.
     """
     spoken = words()
     start = first or (commands[0] if commands else "")
     return page(
         template,
-        here=here,
+        here=place or here,
+        tabs=tabs,
         title=spoken.text(title),
         table=listing,
         actions=[order_of(name) for name in commands if may(name)],

@@ -11,6 +11,7 @@ from ledger.recall.claim import claims
 from ledger.recall.recall import recalls
 from ledger.trace.batch import batches
 from ledger.trace.bill_of_materials import materials
+from ledger.trace.legal_entity import legal_entities
 from ledger.trace.material_lot import material_lots
 from ledger.trace.party import parties
 from ledger.trace.product import products
@@ -49,6 +50,7 @@ SHOWN: dict[str, Shown] = {
     "material_lot": Shown(material_lots, "code", "material_lot", is_code=True),
     "product": Shown(products, "name", "product", is_code=False),
     "material": Shown(materials, "name", "material", is_code=False),
+    "legal_entity": Shown(legal_entities, "code", "legal_entity", is_code=True),
     "party": Shown(parties, "name", "party", is_code=False),
 }
 

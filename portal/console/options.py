@@ -12,6 +12,7 @@ from ledger.recall.hazards import hazard_of, hazards
 from ledger.recall.recall import recalls
 from ledger.trace.batch import batches
 from ledger.trace.bill_of_materials import materials
+from ledger.trace.legal_entity import legal_entities
 from ledger.trace.material_lot import material_lots
 from ledger.trace.party import parties
 from ledger.trace.product import products
@@ -32,6 +33,12 @@ CHOICES = {
     "shop": mark("Shop"),
     "laboratory": mark("Laboratory"),
     "partner": mark("Partner’s warehouse"),
+    "manufacturer": mark("Manufacturer"),
+    "importer": mark("Importer"),
+    "distributor": mark("Distributor"),
+    "authorised_representative": mark("Authorised representative"),
+    "eu_responsible_person": mark("EU responsible person"),
+    "uk_responsible_person": mark("UK responsible person"),
     "quality": mark("Quality"),
     "seller": mark("Seller"),
     "coordinator": mark("Recall coordinator"),
@@ -82,6 +89,9 @@ class Option:
 
 _LISTED: dict[str, Select[tuple[str, str]]] = {
     "party": select(parties.c.code, parties.c.name).order_by(parties.c.recorded.desc()),
+    "legal_entity": select(legal_entities.c.code, legal_entities.c.name)
+    .where(legal_entities.c.ended_at.is_(None))
+    .order_by(legal_entities.c.recorded.desc()),
     "product": select(products.c.code, products.c.name).order_by(products.c.recorded.desc()),
     "material": select(materials.c.code, materials.c.name).order_by(materials.c.recorded.desc()),
     "material_lot": select(material_lots.c.code, materials.c.name)

@@ -16,7 +16,7 @@ from ledger.trace.site import site_of
 from portal.accounts import account_of
 from portal.console.confirming import demand_recent
 from portal.console.desk import account_name, by, desk, ledger, session, snapshot, words
-from portal.console.forms import FORM_TOKEN, problems_of, said
+from portal.console.forms import FORM_TOKEN, is_typed, not_typed, problems_of, said
 from portal.console.history import entries_about
 from portal.console.listing import list_page, table
 from portal.console.names import isolated, link, names_of
@@ -166,6 +166,8 @@ def remove_persons_factors(subject_id: str) -> AnyResponse:
 def end_account(subject_id: str) -> AnyResponse:
     """Ends somebody's account for good."""
     found, reason = _staff(subject_id), request.form.get("reason", "")
+    if not is_typed(_name_of(found), request):
+        return _person(found, [not_typed(words(), _name_of(found))], status=422, reason=reason)
     try:
         end(ledger(), desk().state, found.id, reason, now=ledger().clock.now(), by=_by())
     except LedgerError as error:

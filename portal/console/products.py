@@ -9,7 +9,10 @@ from sqlalchemy import select
 from ledger.trace.batch import batches
 from ledger.trace.bill_of_materials import bom_lines, materials
 from ledger.trace.product import Product, find_product
+from ledger.trace.shipment import shipped_from
+from portal.charts import bars, columns
 from portal.console.desk import snapshot, words
+from portal.console.figures import countries_of
 from portal.console.history import entries_about
 from portal.console.listing import Table, show, table
 from portal.console.names import isolated, link
@@ -46,6 +49,7 @@ def product(subject_id: str) -> Response:
         abort(404)
     made = batches_where(connection, batches.c.product == found.id)
     stretch = entries_about(connection, f"product:{found.id}", limit=TIMELINE)
+    by_country = countries_of(shipped_from(connection, [one.id for one in made]))
     rows = [
         (
             link(address("batch", subject_id=one.id), one.code, is_code=True),
@@ -60,6 +64,10 @@ def product(subject_id: str) -> Response:
         product=found,
         bills=_bills(found),
         batches=table([head for head in BATCH_HEADS if head[0] != "Product"], rows),
+        by_month=columns(
+            words(), words().text("Units made, by month"), [(one.made_on, one.quantity) for one in made]
+        ),
+        by_country=bars(words(), [(words().country(country), count) for country, count in by_country]),
         timeline=happenings(stretch.entries),
         all_entries=address("log", about=f"product:{found.id}"),
     )

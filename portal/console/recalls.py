@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from flask import Response
 from markupsafe import Markup
@@ -21,6 +22,7 @@ from ledger.recall.recall import (
 from ledger.recall.recall import recalls as recall_table
 from ledger.trace.batch import batches as batch_table
 from ledger.trace.shipment import Shipped, shipped_from
+from portal.charts import Chart, line
 from portal.console.approvals import approval_part, own_step, progress_of
 from portal.console.desk import may, session, snapshot, words
 from portal.console.figures import Figures, Term, countries_of, figures_of, slices
@@ -104,6 +106,7 @@ def recall(subject_id: str) -> Response:
         countries=len(countries_of(shipped)),
         units=newest.units,
         figures=_progress(connection, found, newest.units, shipped),
+        put_right=_put_right(connection, found),
         versions=_versions(versions),
         into=into_table(into, shipped),
         timeline=happenings(entries_about(connection, f"recall:{found.id}", limit=TIMELINE).entries),
@@ -174,6 +177,18 @@ def _progress(connection: Connection, found: Recall, units: int, shipped: Sequen
     return Figures(base.made, base.shipped, tuple(terms), cut, base.by_country, base.in_stock)
 
 
+def _put_right(connection: Connection, found: Recall) -> Chart | None:
+    """How many claims were settled in all, by the day."""
+    settled = connection.scalars(
+        select(claims.c.moved_at)
+        .join(claim_recalls, claim_recalls.c.claim == claims.c.id)
+        .where(claim_recalls.c.recall == found.id, claims.c.standing == "settled")
+    )
+    here = ZoneInfo(zone())
+    days = [(moved_at.astimezone(here).date(), 1) for moved_at in settled]
+    return line(words(), words().text("Claims settled, in all"), days)
+
+
 def _versions(versions: Sequence[RecallVersion]) -> Table:
     spoken = words()
     rows = [
@@ -225,7 +240,53 @@ def approves(connection: Connection, spoken: Words, code: str) -> str:
     )
 
 
-CONSEQUENCES.update({"recall.publish": reach, "recall.widen": reach, "recall.approve": approves})
+def what_closing_does(connection: Connection, spoken: Words, code: str) -> str:
+    """What closing will do, in numbers; nothing for a code that no recall has."""
+    found = find_recall(connection, code)
+    if found is None:
+        return ""
+    return spoken.plural(
+        "{units} units stay answered as recalled, for ever. {count} claim is still being handled; it stays open.",
+        "{units} units stay answered as recalled, for ever. {count} claims are still being handled; they stay open.",
+        _being_handled(connection, found),
+        units=spoken.number(versions_of(connection, found.id)[-1].units),
+    )
+
+
+def what_retracting_does(connection: Connection, spoken: Words, code: str) -> str:
+    """What retracting will do, in numbers; nothing for a code that no recall has."""
+    found = find_recall(connection, code)
+    if found is None:
+        return ""
+    return spoken.plural(
+        "{units} units are answered as recalled no more, unless they stand in another recall. Everybody can see it. "
+        "{count} claim is still being handled; it stays open.",
+        "{units} units are answered as recalled no more, unless they stand in another recall. Everybody can see it. "
+        "{count} claims are still being handled; they stay open.",
+        _being_handled(connection, found),
+        units=spoken.number(versions_of(connection, found.id)[-1].units),
+    )
+
+
+def _being_handled(connection: Connection, found: Recall) -> int:
+    """How many claims about it nobody has settled or declined."""
+    count: int = connection.execute(
+        select(func.count())
+        .select_from(claims.join(claim_recalls, claim_recalls.c.claim == claims.c.id))
+        .where(claim_recalls.c.recall == found.id, claims.c.standing.in_(BEING_HANDLED))
+    ).scalar_one()
+    return count
+
+
+CONSEQUENCES.update(
+    {
+        "recall.publish": reach,
+        "recall.widen": reach,
+        "recall.approve": approves,
+        "recall.close": what_closing_does,
+        "recall.retract": what_retracting_does,
+    }
+)
 
 
 @waits("recall.approve")

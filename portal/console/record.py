@@ -16,6 +16,7 @@ from ledger.people.roles import is_confined
 from ledger.trace.seller import DescribeSeller, get_seller
 from portal.about import demand_about
 from portal.console.desk import by, holding, ledger, may, roles, snapshot, words
+from portal.console.first_steps import leads_on
 from portal.console.forms import (
     CONFIRMED,
     FORM_TOKEN,
@@ -23,6 +24,8 @@ from portal.console.forms import (
     ROWS_AT_ONCE,
     FormMaker,
     answers_from,
+    is_typed,
+    not_typed,
     problems_of,
 )
 from portal.console.names import first_page_of
@@ -54,6 +57,7 @@ NOT_BY_FORM = frozenset(
         "token.revoke",
         "claim.open",
         "person.expire",
+        "seller.style",
     }
 )
 TITLES = {
@@ -74,6 +78,8 @@ TITLES = {
     "substitution.decide": mark("Decide on a substitution"),
     "seller.describe": mark("Describe the company"),
     "approval.set_rule": mark("Say what stands in for a second person"),
+    "legal_entity.record": mark("Record a legal entity"),
+    "legal_entity.end": mark("End a legal entity"),
     "recall.draft": mark("Draft a recall"),
     "recall.approve": mark("Approve a recall"),
     "recall.publish": mark("Publish a recall"),
@@ -120,13 +126,18 @@ PARTS = (
         ),
     ),
     (mark("Personal data"), ("person.erase", "person.set_retention")),
-    (mark("The company"), ("seller.describe", "approval.set_rule")),
+    (
+        mark("The company"),
+        ("seller.describe", "legal_entity.record", "legal_entity.end", "approval.set_rule"),
+    ),
 )
 
 
 # Each says what an order about a recall (its code) or a person (a claim of theirs) will do; registered by the pages
 # of recalls and of claims.
 CONSEQUENCES: dict[str, Callable[[Connection, Words, str], str]] = {}
+# Those with no way back, or that the public sees: given by typing what they are about.
+TYPED_ORDERS = frozenset({"recall.publish", "recall.widen", "recall.close", "recall.retract", "person.erase"})
 # What stands under the button: whether there is a way back.
 AFTERWARDS = mark("What is recorded stays. A mistake is put right by recording the correction.")
 NO_WAY_BACK: dict[str, str] = {}
@@ -136,6 +147,7 @@ NO_WAY_BACK: dict[str, str] = {}
 OWN_PAGES = {
     "account.admit": (mark("Let somebody in"), "new_person"),
     "webhook.subscribe": (mark("Tell another program"), "new_webhook"),
+    "seller.style": (mark("Logo and accent"), "company_style"),
 }
 
 
@@ -192,6 +204,8 @@ def record(name: str) -> AnyResponse:
         return _show(command, answers, token, extra_rows={grown: ROWS_AT_ONCE})
     if consequence_of(name, answers) != request.form.get(CONFIRMED, ""):
         return _show(command, answers, token)  # nobody has seen yet what this will do, or it has changed
+    if (wanted := typed_for(name, answers)) and not is_typed(wanted, request):
+        return _show(command, answers, token, status=422, found=[not_typed(words(), wanted)])
     try:
         asked = build(command.request, answers)
         demand_about(snapshot(), holding().about, asked)
@@ -201,7 +215,7 @@ def record(name: str) -> AnyResponse:
     except LedgerError as error:
         found = problems_of(words(), error, answers)
         return _show(command, answers, token, status=error.http_status, found=found)
-    return go_to(_made_by(command, receipt), receipt.entries[0].index)
+    return go_to(leads_on(name) or _made_by(command, receipt), receipt.entries[0].index)
 
 
 def _show(
@@ -223,6 +237,7 @@ def _show(
         summary=summary_of(command),
         form=form,
         consequence=consequence_of(command.name, answers),
+        typed=typed_for(command.name, answers),
         afterwards=words().text(NO_WAY_BACK.get(command.name, AFTERWARDS)),
         problems=problems(found or ()),
         form_token=token,
@@ -232,9 +247,18 @@ def _show(
 
 def consequence_of(name: str, answers: Mapping[str, object]) -> str:
     """What will happen, in numbers, where an order reaches the public; "" for all others."""
-    said = CONSEQUENCES.get(name)
+    said, about = CONSEQUENCES.get(name), _about(answers)
+    return said(snapshot(), words(), about) if said and about else ""
+
+
+def typed_for(name: str, answers: Mapping[str, object]) -> str:
+    """What is typed to give this order: the recall's or the claim's code; "" for orders that need no typing."""
+    return _about(answers) if name in TYPED_ORDERS and consequence_of(name, answers) else ""
+
+
+def _about(answers: Mapping[str, object]) -> str:
     about = answers.get("recall") or answers.get("person")
-    return said(snapshot(), words(), about) if said and isinstance(about, str) and about else ""
+    return about.strip() if isinstance(about, str) else ""
 
 
 def summary_of(command: Command[Any]) -> str:

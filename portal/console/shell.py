@@ -3,15 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from flask import Blueprint, Response, abort, current_app, g, redirect, render_template, request, url_for
 from markupsafe import Markup
+from sqlalchemy import Table, exists, select
 from werkzeug import Response as AnyResponse
 from werkzeug.exceptions import HTTPException
 
 from ledger.errors import LedgerError
+from ledger.people.roles import is_confined
+from ledger.recall.claim import claims
+from ledger.recall.recall import recalls
+from ledger.trace.site import zone_of_site
+from ledger.trace.substitution import substitutions
 from portal.about import AboutAnother
 from portal.assets import POLICY_WITH_SCRIPTS
 from portal.console.desk import (
@@ -51,6 +57,7 @@ OPEN_TO_ALL = {
     "console.follow_link",
 }
 # All that is open to an account without the second factor that the company demands.
+RECEIVE = "shipment.receive"  # what a partner's people are there for
 SETTING_UP = tuple(
     f"{STAFF_PATH}/{path}" for path in ("account/second-factor", "account/confirm", "sign-out")
 )
@@ -69,8 +76,12 @@ class Place:
     endpoint: str
     title: str
     count: int = 0
+    unused: Table | None = None  # under "More" while this holds nothing,
+    whose: frozenset[str] = frozenset()  # unless these are all the roles that somebody has
 
 
+_RECALLING = frozenset({"coordinator", "support"})
+_USED = "lotproof-places-used"
 # By the trade: made, moved, put right, kept.
 PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
     ("", (Place("today", mark("Today")),)),
@@ -81,7 +92,7 @@ PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
             Place("batches", mark("Batches")),
             Place("material_lots", mark("Material lots")),
             Place("materials", mark("Materials and bills")),
-            Place("substitutions", mark("Substitutions")),
+            Place("substitutions", mark("Substitutions"), unused=substitutions, whose=frozenset({"quality"})),
             Place("parties", mark("Parties")),
         ),
     ),
@@ -94,12 +105,19 @@ PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
             Place("labels", mark("Labels")),
         ),
     ),
-    (mark("Put right"), (Place("recalls", mark("Recalls")), Place("claims", mark("Claims")))),
+    (
+        mark("Put right"),
+        (
+            Place("recalls", mark("Recalls"), unused=recalls, whose=_RECALLING),
+            Place("claims", mark("Claims"), unused=claims, whose=_RECALLING),
+        ),
+    ),
     (
         mark("Kept"),
         (
             Place("log", mark("Log")),
             Place("approval_rules", mark("Approvals")),
+            Place("company", mark("Company")),
             Place("people", mark("People")),
             Place("access", mark("Access for others")),
             Place("webhooks", mark("Webhooks")),
@@ -123,7 +141,11 @@ class Frame:
     """All that stands around a page."""
 
     brand: str
+    logo: str | None
+    accent_sheet: str
+    zone: str  # whose clocks the page's times are of; "" at the door
     parts: Sequence[tuple[str, Sequence[tuple[Place, str, bool]]]]  # title; place, address, is here
+    more: Sequence[tuple[Place, str, bool]]  # what nobody has used yet
     languages: Sequence[tuple[str, str, str]]  # tag, name, address
     account: str
     guest_until: str  # for whoever came by a link, until when; they have no page of their own
@@ -145,13 +167,22 @@ def address(endpoint: str, **values: Any) -> str:
 
 
 def moment(when: datetime) -> str:
-    """A time, in the seller's zone."""
-    return words().moment(when, house().zone)
+    """A time, as the clocks of `zone()` show it."""
+    return words().moment(when, zone())
 
 
 def zone() -> str:
-    """The seller's zone (IANA name)."""
-    return house().zone
+    """The zone (IANA name) of this page's times: one's own, for a partner's people their site's, else the seller's."""
+    if "zone" not in g:
+        g.zone = _own_zone() if "session" in g else house().zone
+    return cast(str, g.zone)
+
+
+def _own_zone() -> str:
+    site = None
+    if not session().account.zone and is_confined(roles(), RECEIVE):
+        site = zone_of_site(snapshot(), session().account.actor)
+    return session().account.zone or site or house().zone
 
 
 @console.before_request
@@ -260,9 +291,14 @@ def _trouble(status: int, what: str) -> Response:
 def _frame(here: str) -> Frame:
     account = session() if "session" in g else None
     recorded = request.args.get("recorded", "")
+    put_away = _put_away(here) if account else []
     return Frame(
         brand=house().brand,
-        parts=_parts(here) if account and not g.get("is_setting_up") else (),
+        logo=house().logo,
+        accent_sheet=house().accent_sheet,
+        zone=zone() if account else "",
+        parts=_parts(here, put_away) if account and not g.get("is_setting_up") else (),
+        more=[_row(place, here) for place in put_away],
         languages=_languages(),
         account=account.account.name if account else "",
         guest_until=_guest_until(),
@@ -284,13 +320,35 @@ def entry_link(index: int) -> Markup:
     )
 
 
-def _parts(here: str) -> list[tuple[str, list[tuple[Place, str, bool]]]]:
+def _parts(here: str, put_away: Sequence[Place]) -> list[tuple[str, list[tuple[Place, str, bool]]]]:
     """The navigation, as far as it is of use to whoever is signed in."""
-    parts = [(title, [place for place in places if _is_open(place)]) for title, places in PLACES]
+    parts = [
+        (title, [place for place in places if _is_open(place) and place not in put_away])
+        for title, places in PLACES
+    ]
+    return [(title, [_row(place, here) for place in places]) for title, places in parts if places]
+
+
+def _row(place: Place, here: str) -> tuple[Place, str, bool]:
+    return place, address(place.endpoint), place.endpoint == here
+
+
+def _put_away(here: str) -> list[Place]:
+    """The places that nobody has used yet. What was used once is asked for no more."""
+    used: set[str] = current_app.extensions.setdefault(_USED, set())
+    places = [place for _, places in PLACES for place in places if place.unused is not None]
+    unsure = [place for place in places if place.endpoint not in used]
+    if unsure:
+        asked = [exists(select(place.unused.c[0])) for place in unsure if place.unused is not None]
+        found = snapshot().execute(select(*asked)).one()
+        used.update(place.endpoint for place, is_used in zip(unsure, found, strict=True) if is_used)
     return [
-        (title, [(place, address(place.endpoint), place.endpoint == here) for place in places])
-        for title, places in parts
-        if places
+        place
+        for place in unsure
+        if place.endpoint not in used
+        and place.endpoint != here
+        and _is_open(place)
+        and not set(roles()) <= place.whose
     ]
 
 

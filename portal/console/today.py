@@ -6,26 +6,21 @@ from typing import Any
 
 from flask import Response
 from markupsafe import Markup
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, select
 
 from ledger.log import store
 from ledger.people.roles import may_see
 from ledger.trace.batch import batches
-from ledger.trace.bill_of_materials import bom_lines, materials
-from ledger.trace.material_lot import material_lots
-from ledger.trace.party import parties
-from ledger.trace.product import products
 from ledger.trace.quality import holds
-from ledger.trace.seller import sellers
-from ledger.trace.shipment import shipments
 from portal.console.desk import ledger, may, roles, session, snapshot, words
+from portal.console.first_steps import steps_of
 from portal.console.history import newest_entries, without_seals
 from portal.console.names import Names
 from portal.console.sentences import Say
 from portal.console.shell import address, console, page, zone
 from portal.console.timeline import Happening, happenings
 from portal.permissions import for_all
-from translations import Words, mark
+from translations import Words
 
 RECENT = 8
 LOOKED_AT = 40  # every other entry may be a seal
@@ -41,47 +36,6 @@ class Waiting:
     verb: str
     address: str
 
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One of the first steps, done or not."""
-
-    title: str
-    reason: str
-    address: str
-    is_done: bool
-
-
-STEPS = (
-    (
-        sellers,
-        mark("Describe the company"),
-        mark("It stands on labels and on buyers’ pages."),
-        "seller.describe",
-    ),
-    (parties, mark("Register your parties"), mark("Suppliers, factories, warehouses."), "party.register"),
-    (products, mark("Register a product"), mark("With its GTIN, if it has one."), "product.register"),
-    (
-        materials,
-        mark("Register its materials"),
-        mark("Those that matter for safety, at least."),
-        "material.register",
-    ),
-    (
-        bom_lines,
-        mark("Record its bill of materials"),
-        mark("What one unit is made of."),
-        "bill_of_materials.revise",
-    ),
-    (
-        material_lots,
-        mark("Record the lots that arrived"),
-        mark("With the supplier’s own code."),
-        "material_lot.receive",
-    ),
-    (batches, mark("Record a batch"), mark("And the lots that went into it."), "batch.produce"),
-    (shipments, mark("Record where it went"), mark("By channel and country."), "shipment.send"),
-)
 
 Wait = Callable[[Connection, Words], list[Waiting]]
 # Each noun that may wait for somebody adds a function here, with the command that it waits for; it reads at most once.
@@ -111,25 +65,13 @@ def today() -> Response:
         person=session().account.name,
         waiting=waiting,
         recent=_recent(connection) if may_see(roles(), "log") else None,
-        steps=first_steps(connection),
+        steps=steps_of(connection),
     )
 
 
 def _recent(connection: Connection) -> list[Happening]:
     newest = newest_entries(connection, end=store.size(connection), limit=LOOKED_AT).entries
     return happenings(without_seals(newest)[:RECENT])
-
-
-def first_steps(connection: Connection) -> list[Step]:
-    """The first steps in order, or none once all are done. One query."""
-    found = connection.execute(select(*(exists(select(table.c[0])) for table, *_ in STEPS))).one()
-    if all(found):
-        return []
-    return [
-        Step(words().text(title), words().text(reason), address("record_form", name=name), bool(is_done))
-        for (_, title, reason, name), is_done in zip(STEPS, found, strict=True)
-        if may(name)
-    ]
 
 
 def some(spoken: Words, rows: Sequence[Any]) -> str:

@@ -4,11 +4,12 @@ from markupsafe import Markup
 
 from ledger.trace.batch import BatchProduced
 from ledger.trace.bill_of_materials import BillOfMaterialsRevised, MaterialRegistered
+from ledger.trace.legal_entity import LegalEntityEnd, LegalEntityRecorded
 from ledger.trace.material_lot import MaterialLotReceived
 from ledger.trace.party import PartyRegistered
 from ledger.trace.product import ProductRegistered
 from ledger.trace.quality import HoldPlaced, HoldReleased
-from ledger.trace.seller import SellerDescribed
+from ledger.trace.seller import SellerDescribed, SellerStyled
 from ledger.trace.shipment import ShipmentReceived, ShipmentRouted, ShipmentSent
 from ledger.trace.site import SiteOpened, SiteStaffed
 from ledger.trace.substitution import (
@@ -41,6 +42,32 @@ def _seller_described(say: Say, event: SellerDescribed) -> Markup:
         "The company was described: {brand}, {company}.",
         brand=isolated(event.brand),
         company=isolated(event.company),
+    )
+
+
+@says(SellerStyled)
+def _seller_styled(say: Say, event: SellerStyled) -> Markup:
+    if event.accent:
+        return say.text("The pages’ accent was set to {accent}, and their logo.", accent=code(event.accent))
+    return say.text("The pages’ logo was set, with our own accent.")
+
+
+@says(LegalEntityRecorded)
+def _legal_entity_recorded(say: Say, event: LegalEntityRecorded) -> Markup:
+    return say.text(
+        "Legal entity {entity} recorded: {name}, {country}.",
+        entity=say.link("legal_entity", event.legal_entity),
+        name=isolated(event.name),
+        country=say.words.country(event.country),
+    )
+
+
+@says(LegalEntityEnd)
+def _legal_entity_ended(say: Say, event: LegalEntityEnd) -> Markup:
+    return say.text(
+        "Legal entity {entity} ended: {reason}",
+        entity=say.link("legal_entity", event.legal_entity),
+        reason=isolated(event.reason),
     )
 
 

@@ -18,7 +18,7 @@ from ledger.trace.batch import batches as batch_table
 from ledger.trace.commissioning import MakeSerials, commission_made
 from ledger.trace.product import get_product
 from ledger.trace.seller import get_seller
-from ledger.trace.unit import find_units, sets_of
+from ledger.trace.unit import find_units, sets_of, unit_sets
 from ledger.work import enqueue
 from portal.console.desk import by, desk, ledger, session, snapshot, words
 from portal.console.forms import FORM_TOKEN, FormMaker, problems_of
@@ -159,8 +159,15 @@ def _show(
         serials=[(grouped(one) if is_own_serial(one) else one, one) for one in serials],
         label_languages=[(one.tag, one.name) for one in catalogues().offering("labels")],
         first=serials[0] if serials else "",
+        is_first_label="recorded" in request.args and len(sets) == 1 and _is_first(sets[0].c),
         most=min(count, MOST_LABELS),
     )
+
+
+def _is_first(index: int) -> bool:
+    """Whether no serials were recorded before this entry."""
+    earlier = select(unit_sets.c.c).where(unit_sets.c.c < index).limit(1)
+    return snapshot().execute(earlier).first() is None
 
 
 def _set_row(one: Any) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ from flask import Response, request
 from werkzeug import Response as AnyResponse
 
 from ledger.files import FileMissing
-from ledger.work import UnknownWork, retry, status
+from ledger.work import UnknownWork, WorkStatus, retry, status
 from portal.console.desk import desk, ledger, session, words
 from portal.console.shell import address, console, go_to, page
 from portal.jobs import LABELS_SHEET
@@ -26,11 +26,23 @@ def job(job_id: int) -> Response:
         here="labels",
         job=found,
         refresh=REFRESH_SECONDS if found.state in ("waiting", "leased") else 0,
+        progress=_progress(found),
         labels=words().number(int(str(result.get("labels", 0)))),
         size_kb=words().number(max(1, int(str(result.get("size_bytes", 0))) // 1024)),
         back=address("units", subject_id=back) if back.isalnum() else address("labels"),
         again=address("job_again", job_id=job_id, back=back or None),
         file=address("job_file", job_id=job_id),
+    )
+
+
+def _progress(found: WorkStatus) -> str:
+    """How far it is, in numbers; "" where nobody knows."""
+    if not found.steps:
+        return ""
+    return words().text(
+        "{done} of {count} are done.",
+        done=words().number(found.steps_done),
+        count=words().number(found.steps),
     )
 
 
