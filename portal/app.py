@@ -17,8 +17,8 @@ from portal.buyer import PAGES, buyer
 from portal.kept_answers import with_kept_answers
 from portal.plate import plate
 from portal.services import EXTENSION, Services
+from portal.uploads import LARGEST_REQUEST_BYTES, BoundedRequest
 
-LARGEST_REQUEST_BYTES = 12 * 1024 * 1024
 HEADERS = (
     ("Content-Security-Policy", POLICY),
     ("X-Content-Type-Options", "nosniff"),
@@ -50,6 +50,7 @@ def create_app(services: Services, *, secret_key: str) -> Flask:
     Loads and checks every catalogue: raises IncompleteCatalogue before the first request.
     """
     app = Flask(__name__)
+    app.request_class = BoundedRequest
     app.secret_key = secret_key
     app.session_interface = SparingSession()
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST_BYTES

@@ -19,12 +19,12 @@ from ledger.keys.keys import MASTER_KEY, Keys
 from ledger.log.note import Verifier
 from ledger.settings import Settings
 from ledger.state import STATE
-from portal import accounts, attempts, invitations, tokens
+from portal import accounts, attempts, invitations, renditions, tokens
 
 STATE_TABLES = STATE.sorted_tables  # of all modules that keep state: they are imported above
 # Whoever signed out since must not be signed in again by a copy, nor a link that was used work again.
 ENDED = (accounts.sessions, invitations.invitations)
-assert all((accounts, attempts, invitations, tokens, work))
+assert all((accounts, attempts, invitations, renditions, tokens, work))
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 THERE = click.Path(exists=True, file_okay=False, path_type=Path)

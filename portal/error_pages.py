@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException
 from ledger.digital_link import NotADigitalLink
 from portal.language import current_words, negotiated, offered, speak
 from portal.services import current
+from portal.uploads import UploadRefused
 from translations import mark
 
 
@@ -53,6 +54,7 @@ def install(app: Flask) -> None:
     """Answers every error with a page that says what to do next."""
     app.register_error_handler(HTTPException, _show_http_error)
     app.register_error_handler(NotADigitalLink, lambda _error: _error_page(400))
+    app.register_error_handler(UploadRefused, lambda _error: _error_page(413))
     app.register_error_handler(500, lambda _error: _error_page(500))
 
 

@@ -9,6 +9,7 @@ import ledger.work
 import portal.accounts
 import portal.attempts
 import portal.invitations
+import portal.renditions
 import portal.tokens
 from ledger.database import connect
 from ledger.state import STATE, open_state
@@ -49,11 +50,20 @@ def test_migrating_gives_the_tables_that_the_modules_declare(tmp_path: Path) -> 
         portal.accounts.sessions,
         portal.attempts.attempts,
         portal.invitations.invitations,
+        portal.renditions.renditions,
         portal.tokens.tokens_table,
     } <= set(STATE.tables.values())
     engine = open_state(tmp_path / "state.db")
     assert schema(engine) == declared_schema(STATE)
-    assert sorted(schema(engine)) == ["accounts", "attempts", "invitations", "sessions", "tokens", "work"]
+    assert sorted(schema(engine)) == [
+        "accounts",
+        "attempts",
+        "invitations",
+        "renditions",
+        "sessions",
+        "tokens",
+        "work",
+    ]
     engine.dispose()
 
 

@@ -16,6 +16,7 @@ from ledger.journal.registry import COMMANDS, Command
 from ledger.recall.erasing import carry_out_erasure
 from ledger.trace.seller import DescribeSeller, get_seller
 from portal.console.desk import by, ledger, may, snapshot, words
+from portal.console.files import keeper
 from portal.console.forms import (
     CONFIRMED,
     FORM_TOKEN,
@@ -24,11 +25,13 @@ from portal.console.forms import (
     FormMaker,
     answers_from,
     problems_of,
+    said,
 )
 from portal.console.names import first_page_of
 from portal.console.shell import address, console, go_to, page
 from portal.forms import Problem, problems
 from portal.permissions import does_named, for_all
+from portal.uploads import takes_files
 from translations import Words, mark
 
 # Commands that nobody fills in a form for: each has a page of its own, or belongs to the installation.
@@ -172,11 +175,15 @@ def record_form(name: str) -> Response:
 
 @console.post("/record/<name>")
 @does_named("name")
+@takes_files
 def record(name: str) -> AnyResponse:
     """Records what the form says, once however often it is sent, and leads to what was made."""
     command = _command(name)
-    answers = answers_from(request, ledger().files)
-    token = request.form.get(FORM_TOKEN, "")
+    sent = answers_from(request, keeper())
+    answers, token = sent.answers, request.form.get(FORM_TOKEN, "")
+    if sent.refused:
+        refused = [Problem(path, said(words(), error)) for path, error in sent.refused]
+        return _show(command, answers, token, status=422, found=refused)
     if grown := request.form.get(MORE):
         return _show(command, answers, token, extra_rows={grown: ROWS_AT_ONCE})
     if consequence_of(name, answers) != request.form.get(CONFIRMED, ""):
@@ -223,9 +230,9 @@ def _show(
 
 def consequence_of(name: str, answers: Mapping[str, object]) -> str:
     """What will happen, in numbers, where an order reaches the public; "" for all others."""
-    said = CONSEQUENCES.get(name)
+    consequence = CONSEQUENCES.get(name)
     about = answers.get("recall") or answers.get("person")
-    return said(snapshot(), words(), about) if said and isinstance(about, str) and about else ""
+    return consequence(snapshot(), words(), about) if consequence and isinstance(about, str) and about else ""
 
 
 def summary_of(command: Command[Any]) -> str:
@@ -256,7 +263,7 @@ def _made_by(command: Command[Any], receipt: Receipt) -> str:
 
 
 def _sent_before() -> Problem:
-    said = words().text(
+    sentence = words().text(
         "This form was recorded before, with other answers. To record these too, send it once more."
     )
-    return Problem("", said)
+    return Problem("", sentence)
