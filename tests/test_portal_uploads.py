@@ -1,5 +1,6 @@
 """Files sent to the portal: bounded while they arrive, judged by their content, kept as they came, shown drawn anew."""
 
+import hashlib
 import io
 import os
 import resource
@@ -234,12 +235,28 @@ def test_everything_else_is_no_document(content: bytes) -> None:
         demand_document(content)
 
 
-def test_evidence_is_shown_on_its_page(desk: Desk) -> None:
-    desk.world.lot("SF-1", "4000 m")
-    browser = desk.signed_in()
-    page = browser.page("/console/record/substitution.find")
+def test_the_form_says_which_files_are_taken(desk: Desk) -> None:
+    page = desk.signed_in().page("/console/record/substitution.find")
     assert "at most 10 MB each, 20 files and 12 MB together" in text_of(page)
     assert 'accept="image/*,.heic' in page
+
+
+def test_photos_among_the_evidence_are_shown_and_documents_handed_out(desk: Desk) -> None:
+    desk.world.lot("SF-1", "4000 m")
+    photo, report = picture("HEIF", (600, 600)), b"%PDF-1.7 a report"
+    page = desk.signed_in().recorded(
+        "substitution.find",
+        code="SW-1",
+        lots__0="SF-1",
+        known="another film",
+        effective_on="2025-05-01",
+        statement="Found in the lab.",
+        evidence=[(io.BytesIO(photo), "a.jpg"), (io.BytesIO(report), "b.pdf")],
+    )
+    shown, given = (hashlib.sha256(one).hexdigest() for one in (photo, report))
+    assert f'src="/console/files/{shown}/small"' in page
+    assert f'href="/console/files/{given}"' in page
+    assert f"{given}/small" not in page
 
 
 # --- bounds
