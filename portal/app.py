@@ -20,9 +20,9 @@ from portal.kept_answers import with_kept_answers
 from portal.plate import plate
 from portal.services import EXTENSION, Services
 from portal.style import style
+from portal.uploads import LARGEST_REQUEST_BYTES, BoundedRequest
 from portal.watch import Watch, note_routes
 
-LARGEST_REQUEST_BYTES = 12 * 1024 * 1024
 HEADERS = (
     ("Content-Security-Policy", POLICY),
     ("X-Content-Type-Options", "nosniff"),
@@ -78,6 +78,7 @@ def create_app(services: Services, *, secret_key: str, watch: Watch | None = Non
     """
     app = Portal(__name__)
     app.watch = watch
+    app.request_class = BoundedRequest
     app.secret_key = secret_key
     app.session_interface = SparingSession()
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST_BYTES

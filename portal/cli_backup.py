@@ -27,6 +27,7 @@ from portal import (
     limits,
     links,
     passkey_challenges,
+    renditions,
     second_factor,
     tokens,
     waiting_sign_ins,
@@ -46,7 +47,7 @@ ENDED = (
     passkey_challenges.challenges,
     waiting_sign_ins.waiting_sign_ins,
 )
-assert all((accounts, attempts, invitations, second_factor, tokens, webhooks, work))
+assert all((accounts, attempts, invitations, renditions, second_factor, tokens, webhooks, work))
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 THERE = click.Path(exists=True, file_okay=False, path_type=Path)

@@ -9,6 +9,7 @@ from ledger.digital_link import NotADigitalLink
 from portal.language import current_words, negotiated, offered, speak
 from portal.limits import LimitReached, wait_seconds
 from portal.services import current
+from portal.uploads import UploadRefused
 from portal.watch import ID
 from translations import mark
 
@@ -61,6 +62,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(HTTPException, _show_http_error)
     app.register_error_handler(NotADigitalLink, lambda _error: _error_page(400))
     app.register_error_handler(LimitReached, _show_limit)
+    app.register_error_handler(UploadRefused, lambda _error: _error_page(413))
     app.register_error_handler(500, lambda _error: _error_page(500))
 
 

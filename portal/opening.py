@@ -23,6 +23,7 @@ from portal.pictures import pictures
 from portal.processes import watch_parent
 from portal.proofs import proofs
 from portal.staff import move_names
+from portal.turns import with_turns
 from portal.watch import Watch
 
 assert ledger.nouns  # imported so that the registry is whole
@@ -59,4 +60,6 @@ def make_application() -> Flask:
         signal.signal(one, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
     watch_parent(parent.pid if parent else None)
-    return open_app(Settings.from_env())
+    app = open_app(Settings.from_env())
+    app.wsgi_app = with_turns(app.wsgi_app)  # type: ignore[assignment,method-assign]
+    return app

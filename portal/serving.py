@@ -1,7 +1,7 @@
 """`lotproof serve`: granian serves the portal over WSGI on this machine's own address.
 
-Each worker process is forked, or spawned, before it opens the ledger, and answers with one blocking thread: two
-threads would only take the interpreter's lock from each other.
+Each worker process is forked, or spawned, before it opens the ledger, and works on one request at a time, while it
+waits for what others send (`portal.turns`).
 """
 
 import os
@@ -19,6 +19,7 @@ from ledger.journal.publish import ForeignCheckpoint, LogBehindGuard, TreeDiffer
 from ledger.log.guard import GuardDamaged, GuardMissing
 from ledger.settings import Settings
 from portal.processes import GRACE_SECONDS, WEB_PROCESSES, watch_parent, with_parent
+from portal.turns import THREADS
 
 ADDRESS = "127.0.0.1"  # a proxy stands in front where others are to reach it
 APPLICATION = "portal.opening:make_application"
@@ -50,7 +51,7 @@ def serve(port: int, workers: int, accept_clock: bool, with_parent: int | None) 
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
         workers=workers,
-        blocking_threads=1,
+        blocking_threads=THREADS,
         log_level=LogLevels.warning,
         respawn_failed_workers=True,
         workers_kill_timeout=round(GRACE_SECONDS / 2),

@@ -13,6 +13,7 @@ import portal.invitations
 import portal.limits
 import portal.links
 import portal.passkeys
+import portal.renditions
 import portal.second_factor
 import portal.tokens
 import portal.waiting_sign_ins
@@ -61,6 +62,7 @@ def test_migrating_gives_the_tables_that_the_modules_declare(tmp_path: Path) -> 
         portal.second_factor.app_codes,
         portal.limits.limits_table,
         portal.links.link_sessions,
+        portal.renditions.renditions,
         portal.tokens.tokens_table,
         portal.waiting_sign_ins.waiting_sign_ins,
         portal.webhooks.webhook_secrets,
@@ -78,6 +80,7 @@ def test_migrating_gives_the_tables_that_the_modules_declare(tmp_path: Path) -> 
         "passkey_challenges",
         "passkeys",
         "recovery_codes",
+        "renditions",
         "second_factor_demand",
         "sessions",
         "tokens",

@@ -237,7 +237,7 @@ def test_two_products_with_one_number_are_asked_about_the_recalled_one_first(
     assert "2 products carry this number." in text
     assert "At least one of them is recalled. Until you know, use none of them." in text
     assert text.index("Slim 10K") < text.index("Lamp")
-    assert f'src="/pictures/{"ab" * 32}"' in page
+    assert f'src="/pictures/{"ab" * 32}/small"' in page
     assert "Stop using it now." in read(client, "/en/s/1234?product=P1")
     assert "In no published recall" in read(client, "/en/s/1234?product=P2")
     assert "Which one is yours?" in read(client, "/en/s/1234?product=P9")

@@ -16,6 +16,7 @@ from ledger.trace.seller import get_seller
 from ledger.trace.shipment import list_shipments
 from portal.console.options import CHOICES
 from portal.console.record import NOT_BY_FORM, PARTS, TITLES
+from tests.pictures import picture
 from tests.staff import Desk, text_of
 from tests.world import World
 from translations import words_for
@@ -23,7 +24,7 @@ from translations import words_for
 pytestmark = pytest.mark.slow
 
 BY_FORM = sorted(COMMANDS.keys() - NOT_BY_FORM)
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
+PNG = picture("PNG")
 
 
 @pytest.fixture

@@ -154,7 +154,6 @@ def approval_rules() -> Response:
         here="approval_rules",
         title=mark("Approvals"),
         listing=table(RULE_HEADS, rows),
-        older=None,
         commands=("approval.set_rule",),
         empty=mark("Nothing takes two people."),
         template="approvals.html",

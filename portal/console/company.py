@@ -14,7 +14,8 @@ from ledger.trace.accent import accent_of
 from ledger.trace.legal_entity import LegalEntity, find_legal_entity, list_legal_entities
 from ledger.trace.seller import StyleSeller, get_seller, style_seller
 from portal.console.desk import by, house, ledger, may, snapshot, words
-from portal.console.forms import FORM_TOKEN, FormMaker, answers_from, problems_of
+from portal.console.files import keeper
+from portal.console.forms import FORM_TOKEN, FormMaker, answers_from, problems_of, said
 from portal.console.history import entries_about
 from portal.console.listing import list_page, table
 from portal.console.names import code, isolated, link
@@ -25,6 +26,7 @@ from portal.console.shell import address, console, entry_link, go_to, moment, pa
 from portal.console.timeline import happenings
 from portal.forms import Problem, problems
 from portal.permissions import does, sees
+from portal.uploads import takes_files
 from translations import catalogues, mark
 
 # The pages of this area; whoever adds one adds a row.
@@ -67,14 +69,18 @@ def company_style() -> Response:
 
 @console.post("/company/style")
 @does("seller.style")
+@takes_files
 def style_company() -> AnyResponse:
     """Shows how pages would look, or has them look so from now on."""
-    answers = answers_from(request, ledger().files)
-    answers = {name: answers.get(name) for name in ("accent", "logo")}
+    sent = answers_from(request, keeper())
+    answers = {name: sent.answers.get(name) for name in ("accent", "logo")}
     if isinstance(answers["logo"], list):  # the one kept before, and a newer one
         answers["logo"] = answers["logo"][-1]
     if request.form.get(WITHOUT_LOGO):
         answers["logo"] = None
+    if sent.refused:
+        wrong = [Problem(path, said(words(), error)) for path, error in sent.refused]
+        return _style_form(answers, wrong, status=422)
     try:
         if request.form.get(PREVIEW):
             accent_of(str(answers["accent"])) if answers["accent"] else None
@@ -132,7 +138,6 @@ def legal_entities() -> Response:
         place="company",
         title=mark("Legal entities"),
         listing=table(HEADS, rows),
-        older=None,
         commands=("legal_entity.record",),
         empty=mark(
             "Who answers to authorities stands here: the manufacturer, the importer, the responsible person in the "

@@ -4,27 +4,44 @@ A field is named by its path (`inputs.0.quantity`), so answers find their way ba
 Everything works without a script: more rows come with a button, files are kept while answers are put right.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from flask import Request
 from sqlalchemy import Connection
 
 from ledger.errors import LedgerError
-from ledger.files import FileRef, Files
+from ledger.files import FileRef
 from ledger.journal.asking import BadAnswers, Question, nested
 from ledger.moments import parse_moment
 from portal.console.desk import house
 from portal.console.options import FEW, Option, choice_label, countries, options_of
 from portal.forms import Problem
-from translations import Words
+from portal.uploads import (
+    ACCEPTED,
+    LARGEST_FILE_MEGABYTES,
+    MOST_FILES,
+    Keeper,
+    NoRoom,
+    Purpose,
+    content_of,
+)
+from translations import Words, mark
 
 FORM_TOKEN, MORE, CONFIRMED, TYPED = "form_token", "more", "confirmed", "typed"
 KEPT = ".kept"  # a file sent before stands in a hidden field of this name, as SHA-256 and size
 NOT_ANSWERS = ("csrf", FORM_TOKEN, MORE, CONFIRMED, TYPED)
 BLANK_ROWS, ROWS_AT_ONCE, MOST_ROWS = 2, 5, 200
 REFS_LIST = "list-"
+A_PICTURE = mark(
+    "A photo as your camera made it (JPEG, PNG, WebP, GIF, HEIC, AVIF), at most {megabytes} MB. Where and with what it "
+    "was taken is left out of what is shown."
+)
+DOCUMENTS = mark(
+    "PDF, pictures, XLSX, DOCX, CSV or plain text: at most {megabytes} MB each, {most} files and 12 MB together."
+)
 WIDGETS = {"prose": "area", "date": "date", "file": "file", "number": "number"}
 
 
@@ -42,6 +59,7 @@ class FormField:
     is_optional: bool = False
     is_code: bool = False
     is_many: bool = False  # several files
+    accept: str = ""  # the files that it takes, as HTML's `accept` has them
     kept: tuple[str, ...] = ()  # files that were sent before
 
 
@@ -125,6 +143,7 @@ class FormMaker:
             is_optional=not one.required and not in_row and one.kind != "yes_no",
             is_code=bool(one.ref) or one.kind in ("quantity", "money"),
             is_many=one.is_many,
+            accept=ACCEPTED[purpose_of(one.name)] if widget == "file" else "",
             kept=tuple(_kept_names(answer)),
         )
 
@@ -162,31 +181,64 @@ class FormMaker:
         said = [self._text(one.description)] if one.description else []
         if one.example and not one.ref:
             said.append(self.words.text("For example {example}.", example=one.example))
+        if one.kind == "file":
+            said.append(self._file_hint(one))
         return " ".join(said)
+
+    def _file_hint(self, one: Question) -> str:
+        """Which files are taken, and how large."""
+        if purpose_of(one.name) == "picture":
+            return self.words.text(A_PICTURE, megabytes=LARGEST_FILE_MEGABYTES)
+        return self.words.text(DOCUMENTS, megabytes=LARGEST_FILE_MEGABYTES, most=MOST_FILES)
 
     def _text(self, msgid: str) -> str:
         return self.words.text(msgid)
 
 
-def answers_from(request: Request, files: Files) -> dict[str, object]:
-    """The answers of a form that was sent, files stored and named by their content.
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a form brought: its answers, files kept and named by their content, and why others were not kept."""
 
-    A file that is empty counts as not sent. Raises what storing a file may raise.
-    """
-    fields: list[tuple[str, object]] = [
-        (name, value)
-        for name, value in request.form.items(multi=True)
-        if name not in NOT_ANSWERS and not name.endswith(KEPT)
-    ]
+    answers: dict[str, object]
+    refused: tuple[tuple[str, LedgerError], ...]  # the field's path, and what is wrong with the file
+
+
+def answers_from(request: Request, keeper: Keeper) -> Sent:
+    """The answers of a form that was sent. A file that is empty counts as not sent. Raises NoRoom."""
+    fields: list[tuple[str, object]] = []
+    refused: list[tuple[str, LedgerError]] = []
+    for name, value in request.form.items(multi=True):
+        if name not in NOT_ANSWERS and not name.endswith(KEPT):
+            fields.append((name, value))
+    for name, keep in _files_of(request, keeper):
+        try:
+            ref = keep()
+        except NoRoom:
+            raise
+        except LedgerError as error:
+            refused.append((name, error))
+        else:
+            fields += [(name, ref)] if ref else []
+    return Sent(nested(fields), tuple(refused))
+
+
+def _files_of(request: Request, keeper: Keeper) -> Iterator[tuple[str, Callable[[], FileRef | None]]]:
+    """Each file that was sent now or before: its field, and how to keep it."""
     for name, kept in request.form.items(multi=True):
-        if name.endswith(KEPT) and (ref := _kept_file(kept, files)) is not None:
-            fields.append((name.removesuffix(KEPT), ref))
+        if name.endswith(KEPT):
+            field_name = name.removesuffix(KEPT)
+            yield field_name, partial(keeper.kept, kept, purpose_of(field_name))
     for name, upload in request.files.items(multi=True):
-        with upload.stream as stream:
-            content = stream.read()
-        if content:
-            fields.append((name, files.put(content)))
-    return nested(fields)
+        if content := content_of(upload):
+            yield name, partial(keeper.keep, content, purpose_of(name))
+
+
+PUBLIC_PICTURES = ("picture", "logo")
+
+
+def purpose_of(name: str) -> Purpose:
+    """What the file in the field of this name is for: some are pictures that everybody is shown."""
+    return "picture" if name in PUBLIC_PICTURES else "document"
 
 
 def problems_of(words: Words, error: LedgerError, answers: Mapping[str, object]) -> list[Problem]:
@@ -257,11 +309,3 @@ def _kept_names(answer: object) -> Iterator[str]:
     for one in answer if isinstance(answer, list | tuple) else (answer,):
         if isinstance(one, FileRef):
             yield f"{one.sha256}.{one.size_bytes}"
-
-
-def _kept_file(text: str, files: Files) -> FileRef | None:
-    """The file that a hidden field names, if it is stored with that size."""
-    sha256, _, size = text.partition(".")
-    if not files.exists(sha256) or str(files.path(sha256).stat().st_size) != size:
-        return None
-    return FileRef(sha256=sha256, size_bytes=int(size))

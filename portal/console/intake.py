@@ -14,12 +14,14 @@ from ledger.trace.factory_check import Problem as RowProblem
 from ledger.trace.factory_file import with_reasons
 from ledger.trace.intake import Intake, read_intake, record_intake
 from portal.console.desk import by, ledger, snapshot, words
+from portal.console.files import keeper
 from portal.console.forms import said
 from portal.console.listing import table
 from portal.console.names import code, isolated
 from portal.console.options import options_of
 from portal.console.shell import address, console, go_to, page
 from portal.permissions import does
+from portal.uploads import LARGEST_FILE_MEGABYTES, content_of, takes_files
 from translations import Words, mark
 
 MOST_SHOWN = 200
@@ -57,9 +59,10 @@ def intake() -> Response:
 
 @console.post("/import")
 @does("unit.commission_sets")
+@takes_files
 def look_at() -> AnyResponse:
     """Reads the file and shows what was found; nothing is recorded."""
-    content = _uploaded()
+    content = content_of(request.files.get("file"))
     batch = request.form.get("batch", "").strip()
     if not content:
         return _form(batch=batch, problem=words().text("Choose the file that the factory sent."), status=422)
@@ -67,7 +70,7 @@ def look_at() -> AnyResponse:
         read = _read(content, batch)
     except LedgerError as error:
         return _form(batch=batch, problem=said(words(), error), status=error.http_status)
-    stored = ledger().files.put(content)
+    stored = keeper().put(content)
     return _found(read, Asked(batch, stored.sha256, ""), status=200 if read.file.is_clean else 422)
 
 
@@ -111,14 +114,6 @@ def reasons() -> Response:
     )
 
 
-def _uploaded() -> bytes:
-    upload = request.files.get("file")
-    if upload is None:
-        return b""
-    with upload.stream as stream:
-        return stream.read()
-
-
 def row_problem(spoken: Words, one: RowProblem) -> str:
     """Why a row cannot be taken."""
     return spoken.pattern(one.reason.value).format(**one.facts)
@@ -150,6 +145,7 @@ def _form(*, batch: str, problem: str = "", status: int = 200) -> Response:
         batch=batch,
         batches=options_of(snapshot(), words(), "batch"),
         problem=problem,
+        megabytes=LARGEST_FILE_MEGABYTES,
     )
 
 

@@ -16,6 +16,7 @@ from ledger.people.roles import is_confined
 from ledger.trace.seller import DescribeSeller, get_seller
 from portal.about import demand_about
 from portal.console.desk import by, holding, ledger, may, roles, snapshot, words
+from portal.console.files import keeper
 from portal.console.first_steps import leads_on
 from portal.console.forms import (
     CONFIRMED,
@@ -27,12 +28,14 @@ from portal.console.forms import (
     is_typed,
     not_typed,
     problems_of,
+    said,
 )
 from portal.console.names import first_page_of
 from portal.console.shell import address, console, go_to, page
 from portal.forms import Problem, problems
 from portal.orders import carry_out
 from portal.permissions import does_named, for_all
+from portal.uploads import takes_files
 from translations import Words, mark
 
 # Commands that nobody fills in a form for: each has a page of its own, or belongs to the installation.
@@ -195,17 +198,21 @@ def record_form(name: str) -> Response:
 
 @console.post("/record/<name>")
 @does_named("name")
+@takes_files
 def record(name: str) -> AnyResponse:
     """Records what the form says, once however often it is sent, and leads to what was made."""
     command = _command(name)
-    answers = answers_from(request, ledger().files)
-    token = request.form.get(FORM_TOKEN, "")
+    sent = answers_from(request, keeper())
+    answers, token = sent.answers, request.form.get(FORM_TOKEN, "")
     if grown := request.form.get(MORE):
         return _show(command, answers, token, extra_rows={grown: ROWS_AT_ONCE})
-    if consequence_of(name, answers) != request.form.get(CONFIRMED, ""):
+    wrong = [Problem(path, said(words(), error)) for path, error in sent.refused]
+    if not wrong and consequence_of(name, answers) != request.form.get(CONFIRMED, ""):
         return _show(command, answers, token)  # nobody has seen yet what this will do, or it has changed
     if (wanted := typed_for(name, answers)) and not is_typed(wanted, request):
-        return _show(command, answers, token, status=422, found=[not_typed(words(), wanted)])
+        wrong.append(not_typed(words(), wanted))
+    if wrong:
+        return _show(command, answers, token, status=422, found=wrong)
     try:
         asked = build(command.request, answers)
         demand_about(snapshot(), holding().about, asked)
@@ -247,8 +254,8 @@ def _show(
 
 def consequence_of(name: str, answers: Mapping[str, object]) -> str:
     """What will happen, in numbers, where an order reaches the public; "" for all others."""
-    said, about = CONSEQUENCES.get(name), _about(answers)
-    return said(snapshot(), words(), about) if said and about else ""
+    consequence, about = CONSEQUENCES.get(name), _about(answers)
+    return consequence(snapshot(), words(), about) if consequence and about else ""
 
 
 def typed_for(name: str, answers: Mapping[str, object]) -> str:
@@ -291,7 +298,7 @@ def _made_by(command: Command[Any], receipt: Receipt) -> str:
 
 
 def _sent_before() -> Problem:
-    said = words().text(
+    sentence = words().text(
         "This form was recorded before, with other answers. To record these too, send it once more."
     )
-    return Problem("", said)
+    return Problem("", sentence)

@@ -21,6 +21,7 @@ from ledger.trace.substitution import substitutions as substitution_table
 from portal.console.approvals import ApprovalPart, approval_part, own_step, progress_of
 from portal.console.desk import session, snapshot, words
 from portal.console.figures import figures_of
+from portal.console.files import evidence
 from portal.console.history import entries_about
 from portal.console.known import caliper
 from portal.console.listing import show
@@ -95,7 +96,7 @@ def substitution(subject_id: str) -> Response:
         approval=approval,
         caliper=caliper(words(), row.effective_on, first.at.date()) if is_found else None,
         lots=[_lot(lot.id, lot.code) for lot in lots],
-        evidence=[one.sha256 for one in first.event.evidence] if is_found else [],
+        evidence=[evidence(one.sha256) for one in first.event.evidence] if is_found else [],
         into=into_table(into, shipped),
         figures=figures_of(words(), sum(one.quantity for one in into), shipped) if into else None,
         timeline=happenings(entries),

@@ -48,7 +48,6 @@ def webhooks() -> Response:
         here="webhooks",
         title=mark("Webhooks"),
         listing=table(HEADS, rows),
-        older=None,
         commands=("webhook.subscribe",),
         empty=mark("An ERP, a shop or a chat can be told of every new recall, claim or batch."),
     )
