@@ -29,7 +29,7 @@ def add(
     accept_clock: bool,
     as_json: bool,
 ) -> None:
-    """Tell ADDRESS of new entries; the secret is shown once."""
+    """Tell another program of new entries, at ADDRESS; the secret is shown once."""
     with acting("webhook.subscribe", account, key, accept_clock=accept_clock) as (ledger, by):
         state = open_state(ledger.settings.state_db)
         asked = SubscribeWebhook(address=address, kinds=kinds)
@@ -61,7 +61,7 @@ def list_all(as_json: bool) -> None:
 def stop(
     webhook: str, reason: str, account: str | None, key: str | None, accept_clock: bool, as_json: bool
 ) -> None:
-    """Tell WEBHOOK nothing any more."""
+    """Tell another program of nothing any more: WEBHOOK."""
     with acting("webhook.end", account, key, accept_clock=accept_clock) as (ledger, by):
         receipt = ledger.journal.write(end_webhook, EndWebhook(webhook=webhook, reason=reason), by)
     show_receipt(receipt, as_json=as_json)

@@ -4,11 +4,9 @@ Every ceremony is two steps: options go to the browser with a challenge that is 
 challenge is spent. A passkey verifies its user (finger, face, PIN), so it is both factors at once, and is found without
 a name, so it signs in alone.  Source: W3C, Web Authentication Level 3.
 
-A signature made for later covers a digest: its challenge is SHA-256(digest || nonce), and `verify_signature` checks it
-with nothing of ours but the `Signature`, the digest, and where it was to be made.
+A signature over what somebody approves is kept in the entry and verified for ever: `ledger.people.signature`.
 """
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +42,6 @@ from webauthn.helpers import (
 from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
     AuthenticationCredential,
-    AuthenticatorAssertionResponse,
     AuthenticatorSelectionCriteria,
     PublicKeyCredentialDescriptor,
     ResidentKeyRequirement,
@@ -54,6 +51,7 @@ from webauthn.helpers.structs import (
 from ledger.database import reading, writing
 from ledger.errors import LedgerError, NotFound, Refused
 from ledger.moments import Moment
+from ledger.people.signature import PasskeySignature, challenge_over
 from ledger.state import STATE
 from portal.accounts import Account, SignInRefused, account_of
 from portal.names import Names
@@ -70,7 +68,7 @@ from portal.passkey_challenges import (
 )
 from portal.relying_party import RelyingParty
 
-NONCE_BYTES = DIGEST_BYTES = 32
+NONCE_BYTES = 32
 MAX_NAME_CHARACTERS = 80
 MOST_PASSKEYS = 20
 LONGEST_ANSWER = 20_000  # characters; without attestation an answer has about 1,500
@@ -115,14 +113,6 @@ class UnknownPasskey(NotFound):
     message = "This passkey is not yours, or it was removed already."
 
 
-class SignatureInvalid(LedgerError):
-    """A signature that does not cover the digest, or was not made where it should have been."""
-
-    message = (
-        "The signature does not hold: it covers other content, or was made elsewhere or without its owner."
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Passkey:
     """A registered key; `name` is what its owner calls the device."""
@@ -132,18 +122,6 @@ class Passkey:
     name: str
     created_at: datetime
     last_used_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """What proves for ever that a passkey's owner approved a digest."""
-
-    credential_id: bytes
-    public_key: bytes  # COSE
-    authenticator_data: bytes
-    client_data_json: bytes
-    signature: bytes
-    nonce: bytes  # 32 bytes
 
 
 def passkeys_of(engine: Engine, account: str) -> list[Passkey]:
@@ -259,61 +237,30 @@ def signing_options(
 ) -> str:
     """What the browser needs to have the account's owner sign this digest (32 bytes), as JSON."""
     nonce = secrets.token_bytes(NONCE_BYTES)
-    challenge = signed_challenge(digest, nonce)
+    challenge = challenge_over(digest.hex(), nonce)
     open_challenge(engine, challenge, SIGN, account.id, nonce, now=now)
     return _assertion_options(challenge, party, passkeys_of(engine, account.id))
 
 
 def sign(
     engine: Engine, account: Account, digest: bytes, answer: str, party: RelyingParty, *, now: datetime
-) -> Signature:
+) -> PasskeySignature:
     """The signature that one of the account's passkeys made over this digest. Raises PasskeyRefused."""
     credential = _parsed(answer)
     challenge = _challenge_of(credential)
     nonce = spend(engine, challenge, SIGN, account.id, now=now)
-    if signed_challenge(digest, nonce) != challenge:
+    if challenge_over(digest.hex(), nonce) != challenge:
         raise PasskeyRefused()
     passkey, public_key = _asserted(engine, credential, challenge, party, now=now, account=account.id)
     given = credential.response
-    return Signature(
-        credential_id=base64url_to_bytes(passkey.id),
-        public_key=public_key,
+    return PasskeySignature(
         authenticator_data=given.authenticator_data,
-        client_data_json=given.client_data_json,
-        signature=given.signature,
+        client_data=given.client_data_json,
+        credential=base64url_to_bytes(passkey.id),
         nonce=nonce,
+        public_key=public_key,
+        signature=given.signature,
     )
-
-
-def signed_challenge(digest: bytes, nonce: bytes) -> bytes:
-    """What a passkey signs for a digest: fresh by the nonce, so that no earlier signature can stand in."""
-    if len(digest) != DIGEST_BYTES or len(nonce) != NONCE_BYTES:
-        raise ValueError("a digest and a nonce have 32 bytes each")
-    return hashlib.sha256(digest + nonce).digest()
-
-
-def verify_signature(signature: Signature, digest: bytes, rp_id: str, origins: Sequence[str]) -> None:
-    """Raise SignatureInvalid unless the owner of its key signed this digest there. Needs no database."""
-    response = AuthenticatorAssertionResponse(
-        client_data_json=signature.client_data_json,
-        authenticator_data=signature.authenticator_data,
-        signature=signature.signature,
-    )
-    credential = AuthenticationCredential(
-        id=bytes_to_base64url(signature.credential_id), raw_id=signature.credential_id, response=response
-    )
-    try:
-        verify_authentication_response(
-            credential=credential,
-            expected_challenge=signed_challenge(digest, signature.nonce),
-            expected_rp_id=rp_id,
-            expected_origin=list(origins),
-            credential_public_key=signature.public_key,
-            credential_current_sign_count=0,
-            require_user_verification=True,
-        )
-    except MALFORMED as error:
-        raise SignatureInvalid() from error
 
 
 def _challenge_of(credential: AuthenticationCredential) -> bytes:

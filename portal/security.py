@@ -60,7 +60,9 @@ def let_in(request: Request, response: Response, state: Engine, account: Account
     """Begin a session and hand its token to the browser; an older one of this browser ends."""
     sign_out(request, state)
     set_session_cookie(request, response, start_account_session(state, account, now=now).token)
-    response.delete_cookie(WAITING_COOKIE, path=WAITING_PATH, httponly=True, samesite="Lax")
+    response.delete_cookie(
+        WAITING_COOKIE, path=WAITING_PATH, secure=request.is_secure, httponly=True, samesite="Lax"
+    )
 
 
 def let_wait(request: Request, response: Response, token: str) -> None:

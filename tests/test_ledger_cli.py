@@ -219,7 +219,7 @@ def test_a_wrong_clock_is_corrected_by_an_entry_that_may_step_back(
     result = run("log", "correct-clock", "--reason", "The battery was flat.")
     assert result.exit_code == 0, result.output
     ledger = open_ledger(settings)
-    assert ledger.journal.read(4).at < ledger.journal.read(3).at
-    assert ledger.journal.read(4).event.reason == "The battery was flat."
+    assert ledger.journal.read(5).at < ledger.journal.read(4).at
+    assert ledger.journal.read(5).event.reason == "The battery was flat."
     ledger.close()
     assert run("audit", "--derived").exit_code == 0

@@ -13,6 +13,7 @@ from tests.staff import Browser, Desk, text_of
 from tests.test_portal_permissions import addresses, routes
 from tests.world import World
 
+APPROVE = "/console/record/recall.approve"
 UNTIL = "2025-05-20"  # the world begins on the first of that month
 
 
@@ -111,15 +112,16 @@ def test_a_link_ends_at_once_when_it_is_revoked_and_by_itself_on_its_last_day(de
 def test_counsels_link_approves_the_one_recall_it_names_and_no_other(desk: Desk) -> None:
     counsel = following(desk, given(desk, "counsel", "Kanzlei Muster", recall="R1"))
     before = desk.world.size()
-    refused = counsel.record("recall.approve", recall="R2", statement="Read.")
+    refused = counsel.send(f"{APPROVE}?recall=R2", recall="R2", statement="Read.")
     assert refused.status_code == 403
     assert "let in for one thing alone" in text_of(refused)
     assert desk.world.size() == before
     assert counsel.get("/console/record/recall.draft").status_code == 403
     assert counsel.get("/console/claims").status_code == 403
-    page = counsel.recorded("recall.approve", recall="R1", statement="Read and agreed.")
+    given_page = counsel.send(f"{APPROVE}?recall=R1", recall="R1", statement="Read and agreed.")
+    page = counsel.page(given_page.headers["Location"])
     assert re.search(r"counsel \(link +Kanzlei Muster +\)", text_of(page))
-    again = counsel.record("recall.approve", recall="R1", statement="Once more.")
+    again = counsel.send(f"{APPROVE}?recall=R1", recall="R1", statement="Once more.")
     assert again.status_code == 409
 
 

@@ -7,10 +7,11 @@ import pytest
 from ledger.trace.legal_entity import list_legal_entities
 from ledger.trace.seller import DescribeSeller, StyleSeller, get_seller
 from portal.pictures import pictures
+from tests.pictures import picture
 from tests.staff import Desk, text_of
 from tests.world import World
 
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
+PNG = picture("PNG")
 STYLE = "/console/company/style"
 ENTITY = {
     "code": "EU",
@@ -71,7 +72,7 @@ def test_logo_and_accent_are_on_buyers_pages_at_the_door_and_in_the_console(desk
         assert '<link rel="stylesheet" href="/style/accent-8a1c5b.css">' in page
         assert f'<img class="logo" src="/pictures/{logo.sha256}" alt="Voltaro">' in page
     served = stranger.get(f"/pictures/{logo.sha256}")
-    assert (served.status_code, served.content_type) == (200, "image/png")
+    assert (served.status_code, served.content_type) == (200, "image/jpeg")
     desk.world.do(StyleSeller())
     assert stranger.get(f"/pictures/{logo.sha256}").status_code == 404
 
@@ -115,7 +116,8 @@ def test_a_file_that_is_no_picture_is_no_logo(desk: Desk) -> None:
     data = {**ada.hidden(STYLE), "accent": "", "logo": (BytesIO(b"<svg/>"), "logo.svg")}
     answer = ada.client.post(STYLE, data=data, content_type="multipart/form-data")
     assert answer.status_code == 422
-    assert "cannot be a logo" in text_of(answer)
+    assert "PNG" in text_of(answer)
+    assert the_logo(desk) is None
 
 
 @pytest.mark.parametrize(

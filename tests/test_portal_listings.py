@@ -193,7 +193,9 @@ def tell(world: World) -> None:
     made = world.batch("25W21-A", lots={"SF-0412": "10 m"}, units=3, quantity=50, made=date(2025, 4, 22))
     world.batch("25W22-B", lots={"SF-0398": "10 m"}, quantity=50, factory="SUYIN").is_held()
     world.batch("26W01-C", product="NÄ-5", quantity=10)
-    made.ships(to="DE", count=2)
+    world.site("HAM-1")
+    world.site("ROT-1", zone="Europe/Amsterdam")
+    made.ships(to="DE", count=2, site="HAM-1")
     world.later(days=2)
     world.batch("25W23-D").ships(to="FR", count=1, channel="marketplace")
     found = FindSubstitution(
@@ -251,7 +253,7 @@ FILTERED = [
     ("labels", {"q": "26w"}, {"26W01-C"}),
     ("labels", {"product": "NÄ-5"}, {"26W01-C"}),
     ("parties", {"role": "shop"}, {"SHOP_1"}),
-    ("parties", {"country": "DE"}, {"SHOP_1"}),
+    ("parties", {"country": "DE"}, {"SHOP_1", "HAFEN"}),
     ("parties", {"q": "shop_"}, {"SHOP_1"}),
     ("parties", {"q": "allow w"}, {"TALLOW"}),
     ("substitutions", {"standing": "proposed"}, {"S-2"}),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated
 from zoneinfo import available_timezones
 
-from sqlalchemy import Column, Connection, Integer, String, Table, delete, select
+from sqlalchemy import Column, Connection, Index, Integer, String, Table, delete, select
 
 from ledger.database import insert_into
 from ledger.errors import NotFound, Refused
@@ -31,6 +31,7 @@ sites = Table(
     Column("country", String(2), nullable=False),
     Column("zone", String, nullable=False),
     Column("recorded", Integer, nullable=False),
+    Index("sites_by_entry", "recorded"),
 )
 site_staff = Table(
     "site_staff",

@@ -5,7 +5,7 @@ from sqlalchemy import func, select
 from ledger.trace.party import parties
 from ledger.trace.shipment import shipment_lines, shipments
 from ledger.trace.site import sites
-from portal.listings.filters import days, same, words
+from portal.listings.filters import code_of, days, same, words
 from portal.listings.listing import Column, Listing
 from translations import mark
 
@@ -32,7 +32,7 @@ SHIPMENTS = Listing(
         words(codes=(shipments.c.code,)),
         same("channel", mark("Channel"), shipments.c.channel),
         same("country", mark("Country"), shipments.c.country, "country"),
-        same("site", mark("To site"), sites.c.code),
+        code_of("site", mark("To site"), "site", shipments.c.site, sites),
         *days("sent", mark("Sent from"), mark("Sent until"), shipments.c.sent_on),
     ),
 )

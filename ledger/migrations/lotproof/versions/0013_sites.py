@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("zone", sa.String, nullable=False),
         sa.Column("recorded", sa.Integer, nullable=False),
     )
+    op.create_index("sites_by_entry", "sites", ["recorded"])
     op.create_table(
         "site_staff",
         sa.Column("account", sa.String(16), primary_key=True),
