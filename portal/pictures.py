@@ -15,7 +15,8 @@ pictures = Blueprint("pictures", __name__)
 
 PUBLIC = union_all(select(products.c.picture.label("sha256")), select(seller_styles.c.logo)).subquery()
 FOR_EVER = "public, max-age=31536000, immutable"
-ALONE = "default-src 'none'; sandbox"  # a file by itself: whatever is in it, it may load and run nothing
+# A file by itself: whatever is in it, it may load and run nothing.
+ALONE = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; sandbox"
 
 
 @pictures.get("/pictures/<sha256>")

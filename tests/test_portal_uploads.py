@@ -18,7 +18,7 @@ from ledger.files import Files
 from ledger.state import open_state
 from ledger.trace.product import list_products
 from portal.file_types import NoDocument, NoPicture, demand_document, type_of
-from portal.pictures import pictures
+from portal.pictures import ALONE, pictures
 from portal.redrawing import PictureUnreadable
 from portal.renditions import make_rendition, rendition_of, renditions
 from portal.uploads import LARGEST_FILE_MEGABYTES, MEGABYTE, MOST_FILES, Keeper
@@ -143,7 +143,7 @@ def test_a_file_is_handed_out_as_a_download_that_can_run_nothing(desk: Desk) -> 
             f"attachment; filename=\"{name}\"; filename*=UTF-8''{name}"
         )
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+        assert answer.headers["Content-Security-Policy"] == ALONE
 
 
 def test_stored_pictures_are_shown_drawn_anew_and_nothing_else_is(desk: Desk) -> None:

@@ -36,13 +36,14 @@ def as_xlsx(listing: Listing) -> Response:
         file.close()
         raise
     file.seek(0)
-    return _download(listing, "xlsx", XLSX, _pieces(file))
+    response = _download(listing, "xlsx", XLSX, _pieces(file))
+    response.call_on_close(file.close)  # also where nobody reads it: HEAD, or a client that has gone
+    return response
 
 
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        while piece := file.read(PIECE_BYTES):
-            yield piece
+    while piece := file.read(PIECE_BYTES):
+        yield piece
 
 
 def _download(listing: Listing, form: str, kind: str, content: Iterable[bytes]) -> Response:

@@ -32,7 +32,7 @@ from translations import Words, mark
 
 FORM_TOKEN, MORE, CONFIRMED, TYPED = "form_token", "more", "confirmed", "typed"
 KEPT = ".kept"  # a file sent before stands in a hidden field of this name, as SHA-256 and size
-NOT_ANSWERS = ("csrf", FORM_TOKEN, MORE, CONFIRMED, TYPED)
+NOT_ANSWERS = ("csrf", "credential", FORM_TOKEN, MORE, CONFIRMED, TYPED)
 BLANK_ROWS, ROWS_AT_ONCE, MOST_ROWS = 2, 5, 200
 REFS_LIST = "list-"
 A_PICTURE = mark(

@@ -32,6 +32,7 @@ from portal.console.forms import (
 )
 from portal.console.names import first_page_of
 from portal.console.shell import address, console, go_to, page
+from portal.console.signing import signed, signing_address
 from portal.forms import Problem, problems
 from portal.orders import carry_out
 from portal.permissions import does_named, for_all
@@ -214,7 +215,7 @@ def record(name: str) -> AnyResponse:
     if wrong:
         return _show(command, answers, token, status=422, found=wrong)
     try:
-        asked = build(command.request, answers)
+        asked = signed(name, build(command.request, answers))
         demand_about(snapshot(), holding().about, asked)
         receipt = carry_out(ledger(), command, asked, by(token))
     except SameKeyOtherRequest:
@@ -242,6 +243,7 @@ def _show(
         status=status,
         title=title_of(command),
         summary=summary_of(command),
+        signing=signing_address(command.name),
         form=form,
         consequence=consequence_of(command.name, answers),
         typed=typed_for(command.name, answers),
