@@ -25,6 +25,7 @@ from portal.console.options import choice_label, options_of
 from portal.console.parties import TIMELINE
 from portal.console.people import WORK, Choice
 from portal.console.scopes import scopes_said
+from portal.console.settings_tabs import tabs
 from portal.console.shell import address, console, go_to, moment, page, zone
 from portal.console.timeline import happenings
 from portal.forms import Problem, Problems, problems
@@ -104,7 +105,11 @@ def access() -> Response:
     ]
     ways = [(words().text(title), address("new_access", use=use)) for use, title in TITLES.items()]
     return page(
-        "access.html", here="access", table=table(HEADS, rows), ways=ways if may("token.issue") else ()
+        "access.html",
+        here="company",
+        tabs=tabs("access"),
+        table=table(HEADS, rows),
+        ways=ways if may("token.issue") else (),
     )
 
 
@@ -231,7 +236,7 @@ def _new(use: Use, found: Sequence[Problem] = (), *, status: int = 200) -> Respo
     form = request.form
     return page(
         "new_access.html",
-        here="access",
+        here="company",
         status=status,
         title=words().text(TITLES[use]),
         use=use,
@@ -250,7 +255,7 @@ def _new(use: Use, found: Sequence[Problem] = (), *, status: int = 200) -> Respo
 def _given(made: NewToken) -> Response:
     is_link = made.token.use != "program"
     shown = address("link_page", token=made.secret, _external=True) if is_link else made.secret
-    return page("given_access.html", here="access", token=made.token, shown=shown, is_link=is_link)
+    return page("given_access.html", here="company", token=made.token, shown=shown, is_link=is_link)
 
 
 def _show(found: Access, wrong: Sequence[Problem] = (), *, reason: str = "", status: int = 200) -> Response:
@@ -258,7 +263,7 @@ def _show(found: Access, wrong: Sequence[Problem] = (), *, reason: str = "", sta
     about = entries_about(snapshot(), f"token:{found.id}", limit=TIMELINE)
     return page(
         "access_of.html",
-        here="access",
+        here="company",
         status=status,
         access=found,
         works=found.works(now),

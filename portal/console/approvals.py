@@ -23,6 +23,7 @@ from portal.console.desk import account_name, ledger, session, snapshot, words
 from portal.console.listing import Cell, list_page, table
 from portal.console.names import code, isolated
 from portal.console.options import choice_label
+from portal.console.settings_tabs import tabs
 from portal.console.shell import address, console, entry_link, moment
 from portal.console.timeline import actor
 from portal.console.today import Waiting, waits
@@ -152,6 +153,8 @@ def approval_rules() -> Response:
     past = [rule for name in TAKES_TWO for rule in rules_for(connection, name)]
     return list_page(
         here="approval_rules",
+        place="company",
+        tabs=tabs("approval_rules"),
         title=mark("Approvals"),
         listing=table(RULE_HEADS, rows),
         commands=("approval.set_rule",),

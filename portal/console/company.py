@@ -22,6 +22,7 @@ from portal.console.names import code, isolated, link
 from portal.console.options import choice_label
 from portal.console.parties import TIMELINE
 from portal.console.record import order_of
+from portal.console.settings_tabs import tabs
 from portal.console.shell import address, console, entry_link, go_to, moment, page
 from portal.console.timeline import happenings
 from portal.forms import Problem, problems
@@ -29,12 +30,6 @@ from portal.permissions import does, sees
 from portal.uploads import takes_files
 from translations import catalogues, mark
 
-# The pages of this area; whoever adds one adds a row.
-TABS = (
-    ("company", mark("Who we are")),
-    ("legal_entities", mark("Legal entities")),
-    ("languages", mark("Languages and times")),
-)
 PREVIEW, WITHOUT_LOGO = "preview", "without_logo"
 HEADS = (
     (mark("Legal entity"), False),
@@ -185,11 +180,6 @@ def languages() -> Response:
         now=words().moment(ledger().clock.now(), house().zone),
         actions=[order_of("seller.describe")] if may("seller.describe") else [],
     )
-
-
-def tabs(here: str) -> list[tuple[str, str, bool]]:
-    """The pages of this area: words, address, is here."""
-    return [(words().text(title), address(endpoint), endpoint == here) for endpoint, title in TABS]
 
 
 def _roles(one: LegalEntity) -> str:

@@ -116,11 +116,8 @@ PLACES: tuple[tuple[str, tuple[Place, ...]], ...] = (
         mark("Kept"),
         (
             Place("log", mark("Log")),
-            Place("approval_rules", mark("Approvals")),
             Place("company", mark("Company")),
             Place("people", mark("People")),
-            Place("access", mark("Access for others")),
-            Place("webhooks", mark("Webhooks")),
         ),
     ),
 )
@@ -323,7 +320,7 @@ def entry_link(index: int) -> Markup:
 def _parts(here: str, put_away: Sequence[Place]) -> list[tuple[str, list[tuple[Place, str, bool]]]]:
     """The navigation, as far as it is of use to whoever is signed in."""
     parts = [
-        (title, [place for place in places if _is_open(place) and place not in put_away])
+        (title, [place for place in places if is_open_to_me(place.endpoint) and place not in put_away])
         for title, places in PLACES
     ]
     return [(title, [_row(place, here) for place in places]) for title, places in parts if places]
@@ -347,13 +344,14 @@ def _put_away(here: str) -> list[Place]:
         for place in unsure
         if place.endpoint not in used
         and place.endpoint != here
-        and _is_open(place)
+        and is_open_to_me(place.endpoint)
         and not set(roles()) <= place.whose
     ]
 
 
-def _is_open(place: Place) -> bool:
-    rule = _rule(f"console.{place.endpoint}")
+def is_open_to_me(endpoint: str) -> bool:
+    """Whether a link to this page is of use to whoever is signed in."""
+    rule = _rule(f"console.{endpoint}")
     return rule is not None and rule.is_open_to(roles())
 
 

@@ -21,6 +21,7 @@ from portal.console.desk import by, desk, ledger, snapshot, words
 from portal.console.forms import FORM_TOKEN, problems_of
 from portal.console.listing import list_page, table
 from portal.console.names import badge, code, link
+from portal.console.settings_tabs import tabs
 from portal.console.shell import address, console, entry_link, go_to, moment, page
 from portal.forms import Problem, problems
 from portal.permissions import does, sees
@@ -46,6 +47,8 @@ def webhooks() -> Response:
     ]
     return list_page(
         here="webhooks",
+        place="company",
+        tabs=tabs("webhooks"),
         title=mark("Webhooks"),
         listing=table(HEADS, rows),
         commands=("webhook.subscribe",),
@@ -118,7 +121,7 @@ def stop_webhook(subject_id: str) -> AnyResponse:
 def _new(where: str, kinds: str, wrong: list[Problem] | None = None, status: int = 200) -> Response:
     return page(
         "new_webhook.html",
-        here="webhooks",
+        here="company",
         status=status,
         address=where,
         kinds=kinds,
@@ -129,7 +132,7 @@ def _new(where: str, kinds: str, wrong: list[Problem] | None = None, status: int
 
 
 def _shown_once(made: Webhook, secret: str) -> Response:
-    return page("webhook_secret.html", here="webhooks", webhook=made, secret=secret)
+    return page("webhook_secret.html", here="company", webhook=made, secret=secret)
 
 
 def _show(
@@ -138,7 +141,7 @@ def _show(
     sent = newest(desk().state, telling.DELIVER, f"{found.id}-", SHOWN)
     return page(
         "webhook.html",
-        here="webhooks",
+        here="company",
         status=status,
         webhook=found,
         kinds=words().list([code(kind) for kind in found.kinds]),
