@@ -19,10 +19,12 @@ from sqlalchemy import (
     Engine,
     ForeignKey,
     Index,
+    Integer,
     Row,
     String,
     Table,
     delete,
+    exists,
     insert,
     or_,
     select,
@@ -68,6 +70,14 @@ sessions = Table(
     Column("confirmed_at", Moment),  # when password or passkey was last given again; never: when it began
     Index("sessions_account", "account"),
     Index("sessions_last_seen", "last_seen_at"),
+)
+# One row where the company demands a second factor of everybody, none where it does not.
+second_factor_demand = Table(
+    "second_factor_demand",
+    STATE,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("since", Moment, nullable=False),
+    Column("actor", String, nullable=False),
 )
 
 
@@ -120,6 +130,7 @@ class Session:
     csrf: str
     created_at: datetime
     confirmed_at: datetime
+    needs_factor: bool = False  # the company demands a second factor of everybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +278,10 @@ def find_session(engine: Engine, names: Names, token: str, *, now: datetime) -> 
             sessions, accounts_table.c.name_item, accounts_table.c.disabled_at, accounts_table.c.zone
         )
         row = connection.execute(
-            both.add_columns(accounts_table.c.created_at.label("account_created_at"))
+            both.add_columns(
+                accounts_table.c.created_at.label("account_created_at"),
+                exists(select(second_factor_demand.c.id)).label("needs_factor"),
+            )
             .join(accounts_table)
             .where(sessions.c.token_hash == _hash(token), accounts_table.c.disabled_at.is_(None))
         ).one_or_none()
@@ -282,6 +296,7 @@ def find_session(engine: Engine, names: Names, token: str, *, now: datetime) -> 
         csrf=row.csrf,
         created_at=row.created_at,
         confirmed_at=row.confirmed_at or row.created_at,
+        needs_factor=bool(row.needs_factor),
     )
 
 

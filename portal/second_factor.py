@@ -20,7 +20,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     ForeignKey,
-    Integer,
     String,
     Table,
     delete,
@@ -37,7 +36,7 @@ from ledger.database import reading, writing
 from ledger.errors import LedgerError, Refused
 from ledger.moments import Moment
 from ledger.state import STATE
-from portal.accounts import sessions
+from portal.accounts import second_factor_demand, sessions
 from portal.passkeys import Passkey, UnknownPasskey, passkeys_of, passkeys_table
 
 STEP_SECONDS, DIGITS = 30, 6  # what all apps have (RFC 6238)
@@ -59,14 +58,6 @@ recovery_codes = Table(
     STATE,
     Column("account", String(16), ForeignKey("accounts.id"), primary_key=True),
     Column("code_hash", String(64), primary_key=True),
-)
-# One row where the company demands a second factor of everybody, none where it does not.
-second_factor_demand = Table(
-    "second_factor_demand",
-    STATE,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("since", Moment, nullable=False),
-    Column("actor", String, nullable=False),
 )
 
 

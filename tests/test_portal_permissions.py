@@ -68,10 +68,16 @@ def addresses(route: Route) -> list[str]:
     return found
 
 
+def _named(address: str) -> str:
+    """The command that an address names."""
+    return next(part for part in address.split("/") if part in COMMANDS)
+
+
 def answered(browser: Browser, method: str, address: str) -> int:
     """The status of an address; a form is sent with the session's token."""
     if method == "GET":
-        return browser.get(address).status_code
+        with browser.get(address) as answer:
+            return answer.status_code
     return browser.post(address, {"csrf": browser.hidden("/console/record")["csrf"]}).status_code
 
 
@@ -103,7 +109,7 @@ def test_a_route_answers_whom_it_is_for_and_no_other(desk: Desk, role: str) -> N
         rule = rule_of(desk.app.view_functions[str(route.endpoint)])
         assert rule is not None
         for address in addresses(route):
-            command = address.rpartition("/")[2] if rule.argument else rule.command
+            command = _named(address) if rule.argument else rule.command
             is_allowed = roles()[role].may_see(rule.area) or not rule.area
             is_allowed &= not command or roles()[role].may_do(command)
             if route.endpoint in OF_ONES_OWN:

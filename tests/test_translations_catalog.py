@@ -126,12 +126,19 @@ def test_a_new_text_is_added_untranslated_and_an_old_one_dropped() -> None:
     }
 
 
+# What German says as English does.
+ALIKE = {
+    *("Code", "GTIN", "IBAN", "Logo", "Material", "Name", "Passkeys", "PayPal", "Person", "Revision", "Salt"),
+    *("Shop", "Token", "Version", "Webhooks", "{material}, {supplier}"),
+}
+
+
 @pytest.mark.parametrize(("tag", "domain"), [pair for pair in PAIRS if pair[0] != REFERENCE])
 def test_no_translation_is_the_english_text(tag: str, domain: str) -> None:
-    same = [
+    same = {
         msgid for (_, msgid), forms in catalogues().by_tag[tag, domain].forms.items() if forms[0] == msgid
-    ]
-    assert same == []
+    }
+    assert same <= (ALIKE if (tag, domain) == ("de", "console") else set())
 
 
 def test_english_plurals_take_one_form_for_one() -> None:

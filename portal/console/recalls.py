@@ -1,13 +1,15 @@
 """Recalls: whom they reach, how far they have come, and who said so."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Response
 from markupsafe import Markup
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, String, cast, func, literal, null, select, union_all
 
+from ledger.moments import parse_moment
 from ledger.recall.approving import matter_of
 from ledger.recall.claim import claim_recalls, claims
 from ledger.recall.recall import (
@@ -88,6 +90,7 @@ def recall(subject_id: str) -> Response:
     shipped = shipped_from(connection, [one.id for one in into])
     matter = matter_of(connection, found, newest)
     progress = progress_of(connection, matter)
+    counted, settled = _claims_of(connection, found)
     return page(
         "recall.html",
         here="recalls",
@@ -105,8 +108,8 @@ def recall(subject_id: str) -> Response:
         ),
         countries=len(countries_of(shipped)),
         units=newest.units,
-        figures=_progress(connection, found, newest.units, shipped),
-        put_right=_put_right(connection, found),
+        figures=_progress(counted, newest.units, shipped),
+        put_right=_put_right(settled),
         versions=_versions(versions),
         into=into_table(into, shipped),
         timeline=happenings(entries_about(connection, f"recall:{found.id}", limit=TIMELINE).entries),
@@ -150,15 +153,34 @@ def _batches_of(version: RecallVersion) -> Select[Any]:
     )
 
 
-def _progress(connection: Connection, found: Recall, units: int, shipped: Sequence[Shipped]) -> Figures:
-    """Affected = refunded + replaced + being handled + in stock + no answer yet; units, not claims."""
-    counted_units = connection.execute(
-        select(claims.c.standing, claims.c.remedy, func.count(func.distinct(claims.c.c * 2**31 + claims.c.i)))
-        .join(claim_recalls, claim_recalls.c.claim == claims.c.id)
+def _claims_of(connection: Connection, found: Recall) -> tuple[list[Any], list[datetime]]:
+    """(how many units by standing and remedy; when each claim was settled). One query."""
+    own = claims.join(claim_recalls, claim_recalls.c.claim == claims.c.id)
+    units = func.count(func.distinct(claims.c.c * 2**31 + claims.c.i))
+    counted = (
+        select(
+            claims.c.standing,
+            claims.c.remedy,
+            units.label("units"),
+            cast(null(), String(24)).label("moved_at"),
+        )
+        .select_from(own)
         .where(claim_recalls.c.recall == found.id)
         .group_by(claims.c.standing, claims.c.remedy)
-    ).all()
-    by_state = {(standing, remedy): count for standing, remedy, count in counted_units}
+    )
+    settled = (
+        select(claims.c.standing, claims.c.remedy, literal(0), cast(claims.c.moved_at, String(24)))
+        .select_from(own)
+        .where(claim_recalls.c.recall == found.id, claims.c.standing == "settled")
+    )
+    rows = connection.execute(union_all(counted, settled)).all()
+    times = [parse_moment(row.moved_at) for row in rows if row.moved_at is not None]
+    return [row[:3] for row in rows if row.moved_at is None], times
+
+
+def _progress(counted: Sequence[Any], units: int, shipped: Sequence[Shipped]) -> Figures:
+    """Affected = refunded + replaced + being handled + in stock + no answer yet; units, not claims."""
+    by_state = {(standing, remedy): count for standing, remedy, count in counted}
     base = figures_of(words(), units, shipped)
     refunded, replaced = by_state.get(("settled", "refund"), 0), by_state.get(("settled", "replacement"), 0)
     handled = sum(count for (standing, _), count in by_state.items() if standing in BEING_HANDLED)
@@ -177,13 +199,8 @@ def _progress(connection: Connection, found: Recall, units: int, shipped: Sequen
     return Figures(base.made, base.shipped, tuple(terms), cut, base.by_country, base.in_stock)
 
 
-def _put_right(connection: Connection, found: Recall) -> Chart | None:
+def _put_right(settled: Sequence[datetime]) -> Chart | None:
     """How many claims were settled in all, by the day."""
-    settled = connection.scalars(
-        select(claims.c.moved_at)
-        .join(claim_recalls, claim_recalls.c.claim == claims.c.id)
-        .where(claim_recalls.c.recall == found.id, claims.c.standing == "settled")
-    )
     here = ZoneInfo(zone())
     days = [(moved_at.astimezone(here).date(), 1) for moved_at in settled]
     return line(words(), words().text("Claims settled, in all"), days)

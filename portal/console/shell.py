@@ -200,7 +200,7 @@ def admit() -> AnyResponse | None:
     if request.method == "POST":
         refuse_forged(request, found)
     is_guest = isinstance(found.account, Guest)
-    g.is_setting_up = not is_guest and must_set_up(desk().state, found.account.id)
+    g.is_setting_up = found.needs_factor and must_set_up(desk().state, found.account.id)
     if g.is_setting_up and not request.path.startswith(SETTING_UP):
         return redirect(address("own_factors"), code=303)
     _demand(_rule(request.endpoint or ""), is_guest=is_guest)

@@ -8,7 +8,6 @@ from flask import Response
 from markupsafe import Markup
 from sqlalchemy import Connection, select
 
-from ledger.log import store
 from ledger.people.roles import may_see
 from ledger.trace.batch import batches
 from ledger.trace.quality import holds
@@ -70,7 +69,9 @@ def today() -> Response:
 
 
 def _recent(connection: Connection) -> list[Happening]:
-    newest = newest_entries(connection, end=store.size(connection), limit=LOOKED_AT).entries
+    newest = newest_entries(
+        connection, end=ledger().journal.standing(connection).size, limit=LOOKED_AT
+    ).entries
     return happenings(without_seals(newest)[:RECENT])
 
 
