@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0017"
-down_revision = "0016"
+revision = "0013"
+down_revision = "0012"
 
 BY_COLUMNS = {
     "batches_by_factory": ("batches", ["factory", "recorded"]),
