@@ -6,7 +6,7 @@ import sys
 
 from tests.bench.table import HEAD
 
-PARTS = ("appending", "postgres", "proving", "audit", "carrying", "pages")
+PARTS = ("appending", "postgres", "proving", "audit", "carrying", "pages", "console")
 
 
 def main() -> int:
