@@ -5,7 +5,7 @@
 One row a purpose and source, which holds one moment: when the source will have its full allowance again. Each use
 moves it on by its share. A use that would move it further ahead than the whole allowance is refused and moves nothing,
 so nobody is locked out for longer than a share takes. (The "virtual scheduling" form of GCRA: ITU-T I.371, annex A.)
-Only what is sent is counted, never what is read: each count is a write.
+Of people only what they send is counted, never what they read: each count is a write. A token is counted for both.
 """
 
 import hashlib

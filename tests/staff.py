@@ -99,7 +99,9 @@ class Browser:
         return answer.text
 
     def get(self, address: str, **headers: str) -> TestResponse:
-        return self.client.get(address, headers={"Accept-Language": self.language, **headers})
+        """The whole answer: what is streamed is read to its end."""
+        asked = {"Accept-Language": self.language, **headers}
+        return self.client.get(address, headers=asked, buffered=True)
 
     def post(self, address: str, data: dict[str, Any], **headers: str) -> TestResponse:
         return self.client.post(address, data=data, headers={"Accept-Language": self.language, **headers})

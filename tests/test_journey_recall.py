@@ -10,6 +10,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -286,7 +287,9 @@ def widen_and_close(company: Company) -> None:
 
 def check_as_outsider(company: Company) -> None:
     """An auditor with a token reads everything; nobody else does."""
-    issued = company.lotproof.run("token", "add", "The auditor")
+    until = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
+    issued = company.lotproof.run("token", "issue", "The auditor", "--scope", "see:log", "--until", until)
+    assert issued.code == 0, issued.error
     token = next(word for word in issued.out.split() if len(word) > 20)
     reader = Reader(company.base)
     size = int(reader.get("/log/checkpoint").text.split("\n")[1])
