@@ -65,6 +65,14 @@ def test_an_auditors_link_opens_every_page_but_those_about_buyers_and_changes_no
     assert desk.world.size() == before
 
 
+def test_an_auditor_finds_what_a_link_lets_them_see(desk: Desk) -> None:
+    desk.world.batch("25W30-A", units=2)
+    nora = following(desk, given(desk, "auditor", "Nora"))
+    found = nora.get("/console/search?q=25W30-A")
+    assert found.status_code == 303
+    assert "25W30-A" in nora.page(found.headers["Location"])
+
+
 def test_whoever_came_by_a_link_is_named_and_has_no_page_of_their_own(desk: Desk) -> None:
     nora = following(desk, given(desk, "auditor", "Nora Beispiel"))
     page = nora.page("/console/")

@@ -63,7 +63,10 @@ SETTING_UP = tuple(
 )
 # Of the pages for everybody who is signed in, those that are also for whoever came by a link. All others are about
 # one's own account.
-OPEN_TO_LINKS = {"console.today", "console.record_something", "console.nowhere", "console.sign_out"}
+OPEN_TO_LINKS = {
+    f"console.{name}"
+    for name in ("today", "search_page", "scanner", "record_something", "nowhere", "sign_out")
+}
 console = Blueprint("console", __name__, url_prefix=STAFF_PATH)
 console.teardown_request(close_snapshot)
 console.add_app_template_global(may, "may")
